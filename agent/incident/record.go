@@ -1,0 +1,135 @@
+package incident
+
+import (
+	"time"
+
+	"github.com/esawatch/esawatch/checks"
+	"github.com/esawatch/esawatch/checks/catalog"
+)
+
+// RecordVersion is written into each Record, so that a later program can read
+// an older one's.
+const RecordVersion = 1
+
+// Record is everything remembered of one site, stored as one value: what its
+// checks look like, its incidents, and with them what is owed to whom. A change
+// of state and the debt that it makes are therefore one write.
+type Record struct {
+	Version int    `json:"version"`
+	Site    string `json:"site"`
+	// Checks are the states by check name. A check that is well has no entry.
+	Checks map[string]CheckState `json:"checks,omitempty"`
+	// Incidents, oldest first. At most the last one is open; a resolved one
+	// stays until every receiver that is owed its end has been told.
+	Incidents []Incident `json:"incidents,omitempty"`
+}
+
+// State is what a check looks like after its thresholds.
+type State string
+
+// The states of a check.
+const (
+	OK      State = "ok"
+	Pending State = "pending" // failing, but not often enough in a row yet
+	Firing  State = "firing"
+)
+
+// CheckState is one check's state.
+type CheckState struct {
+	State     State             `json:"state"`
+	Locations map[string]Streak `json:"locations"` // by the agent's location
+}
+
+// Streak counts what one location saw in a row. One of Failures and Passes is 0.
+type Streak struct {
+	Failures   int                 `json:"failures,omitempty"`
+	Passes     int                 `json:"passes,omitempty"`
+	Since      time.Time           `json:"since"`                // of the first failure of this spell
+	Conditions []catalog.Condition `json:"conditions,omitempty"` // all seen in this spell, in order of appearance
+	Failing    bool                `json:"failing"`              // past the thresholds
+}
+
+// Incident is a spell in which checks of one site fail, told as one story.
+type Incident struct {
+	ID         string    `json:"id"`
+	Site       string    `json:"site"`
+	Since      time.Time `json:"since"`       // the first failed result
+	OpenedAt   time.Time `json:"opened_at"`   // when it was confirmed
+	ResolvedAt time.Time `json:"resolved_at"` // zero while open
+	// Reason is why it was closed: "recovered", or "removed" when the check or
+	// the site left the configuration.
+	Reason   string           `json:"reason,omitempty"`
+	Severity catalog.Severity `json:"severity"` // the highest of its firing alerts; at its end the highest it ever had
+	Alerts   map[string]Alert `json:"alerts"`   // by check name; those that recovered stay
+	Events   []Event          `json:"events"`   // the history, oldest first, bounded
+	Seq      int              `json:"seq"`      // of the last event
+	// Deliveries is what each receiver has been told. What it is owed follows
+	// from it: every event after Delivery.Seq, told as the present state.
+	Deliveries map[string]Delivery `json:"deliveries,omitempty"`
+}
+
+// Open tells whether the incident still goes on.
+func (i *Incident) Open() bool { return i.ResolvedAt.IsZero() }
+
+// Alert is one check's part in an incident.
+type Alert struct {
+	Check      string              `json:"check"`
+	Firing     bool                `json:"firing"`
+	Since      time.Time           `json:"since"` // the first failed result of this spell
+	FiredAt    time.Time           `json:"fired_at"`
+	ResolvedAt time.Time           `json:"resolved_at"`
+	Conditions []catalog.Condition `json:"conditions"` // all seen, in order of appearance
+	Severity   catalog.Severity    `json:"severity"`
+	Labels     map[string]string   `json:"labels,omitempty"`
+	Receivers  []string            `json:"receivers,omitempty"` // named by the check; empty: by match
+	RunbookURL string              `json:"runbook_url,omitempty"`
+	Result     checks.Result       `json:"result"` // the failed result that tells most: the newest with the present condition
+}
+
+// EventKind says what happened in an incident.
+type EventKind string
+
+// The kinds of events.
+const (
+	EventOpened   EventKind = "opened"   // the first check fired
+	EventJoined   EventKind = "joined"   // another check fired
+	EventChanged  EventKind = "changed"  // a check's condition changed
+	EventSeverity EventKind = "severity" // the incident's severity rose
+	EventLeft     EventKind = "left"     // a check recovered, others still fire
+	EventResolved EventKind = "resolved" // the last check recovered, or was removed
+	EventReminder EventKind = "reminder" // it still goes on
+	EventRemoved  EventKind = "removed"  // a check left the configuration while it fired
+	EventFlapping EventKind = "flapping" // a check changes too often to be told each time
+	EventSteady   EventKind = "steady"   // it stopped flapping
+	EventMuted    EventKind = "muted"    // a silence or maintenance began to cover it
+	EventUnmuted  EventKind = "unmuted"  // no mute covers it any more
+)
+
+// Event is one thing that happened in an incident.
+type Event struct {
+	Seq       int               `json:"seq"` // 1, 2, …
+	At        time.Time         `json:"at"`
+	Kind      EventKind         `json:"kind"`
+	Check     string            `json:"check,omitempty"`
+	Condition catalog.Condition `json:"condition,omitempty"` // of Check, after the event
+	Was       catalog.Condition `json:"was,omitempty"`       // of Check, before it
+	Severity  catalog.Severity  `json:"severity,omitempty"`  // of the incident, after it
+}
+
+// Delivery is what one receiver has been told of one incident, and how the
+// telling goes. The outbox writes it; the state machine only carries it along.
+type Delivery struct {
+	Seq     int               `json:"seq"`     // the last event told; 0 = none
+	ToldAt  time.Time         `json:"told_at"` // when
+	Receipt map[string]string `json:"receipt,omitempty"`
+
+	// Sending is the Seq of an attempt that was begun and not settled. Found
+	// after a restart it means that the receiver may have it already.
+	Sending   int       `json:"sending,omitempty"`
+	SendingAt time.Time `json:"sending_at,omitzero"`
+
+	Attempts  int       `json:"attempts,omitempty"` // in vain, since the last success
+	NextTry   time.Time `json:"next_try,omitzero"`
+	LastError string    `json:"last_error,omitempty"`
+	Dropped   bool      `json:"dropped,omitempty"` // refused for good: not tried again until a newer event
+}

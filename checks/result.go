@@ -1,0 +1,93 @@
+package checks
+
+import (
+	"math"
+	"strings"
+	"time"
+
+	"github.com/esawatch/esawatch/checks/catalog"
+	"github.com/esawatch/esawatch/checks/probe"
+)
+
+// Outcome is how a run of a check ended.
+type Outcome string
+
+// The outcomes. Degraded works, but not as it should: worth a warning, not downtime.
+const (
+	Pass     Outcome = "pass"
+	Degraded Outcome = "degraded"
+	Fail     Outcome = "fail"
+)
+
+// Result is one run of a check: complete, immutable, and the JSON that users
+// see of it. Slices, maps and pointers in it are never changed once it is made.
+type Result struct {
+	Site            string             `json:"site"`
+	Check           string             `json:"check"`
+	Location        string             `json:"location"`
+	URL             string             `json:"url"`
+	Method          string             `json:"method"`
+	StartedAt       time.Time          `json:"started_at"`
+	DurationSeconds float64            `json:"duration_seconds"`
+	Outcome         Outcome            `json:"outcome"`
+	Success         bool               `json:"success"` // false only when Outcome is Fail
+	StatusCode      int                `json:"status_code"`
+	HTTPVersion     string             `json:"http_version"`
+	RemoteAddress   string             `json:"remote_address"`
+	Redirects       int                `json:"redirects"`
+	BodyBytes       int64              `json:"body_bytes"`
+	PhasesSeconds   Phases             `json:"phases_seconds"`
+	TLS             *TLS               `json:"tls"`
+	Edge            probe.Edge         `json:"edge"`
+	Diagnosis       *catalog.Diagnosis `json:"diagnosis"` // nil on Pass
+	Origin          *Origin            `json:"origin"`    // nil with no origin
+}
+
+// Phases are a request's phases in seconds.
+type Phases struct {
+	Resolve    float64 `json:"resolve"`
+	Connect    float64 `json:"connect"`
+	TLS        float64 `json:"tls"`
+	Processing float64 `json:"processing"`
+	Transfer   float64 `json:"transfer"`
+}
+
+// TLS is the part of a handshake that people ask for.
+type TLS struct {
+	Version     string    `json:"version"`
+	Cipher      string    `json:"cipher"`
+	NotAfter    time.Time `json:"not_after"` // the earliest in the presented chain
+	Issuer      string    `json:"issuer"`
+	Subject     string    `json:"subject"`
+	Fingerprint string    `json:"fingerprint"` // SHA-256 of the leaf, lower-case hex
+}
+
+// Origin is the same request, sent straight to the origin at the same moment.
+type Origin struct {
+	Success         bool              `json:"success"`
+	StatusCode      int               `json:"status_code"`
+	DurationSeconds float64           `json:"duration_seconds"`
+	Condition       catalog.Condition `json:"condition"` // "" when Success
+}
+
+// Condition is what the result is called, "" on Pass.
+func (r Result) Condition() catalog.Condition {
+	if r.Diagnosis == nil {
+		return ""
+	}
+	return r.Diagnosis.Condition
+}
+
+// FullName is a check's name in the whole configuration: SITE/CHECK.
+func FullName(site, check string) string { return site + "/" + check }
+
+// SplitName is the reverse of FullName; check is "" for a bare site.
+func SplitName(name string) (site, check string) {
+	site, check, _ = strings.Cut(name, "/")
+	return site, check
+}
+
+// seconds rounds a duration to whole microseconds, so that JSON shows no noise.
+func seconds(d time.Duration) float64 {
+	return math.Round(d.Seconds()*1e6) / 1e6
+}

@@ -1,0 +1,141 @@
+// Package notify tells: what a notification is, and what can send one. It knows
+// nothing of checks or of how an incident came about.
+package notify
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Notifier sends notifications to one receiver.
+type Notifier interface {
+	// Notify makes the receiver show n, which is the incident's whole present
+	// state. It may be called again with the same n after an error.
+	//
+	// The receipt is what the receiver needs to be handed back in the next
+	// Notification of the same incident; it is meaningful beside an error too,
+	// when part of the work was done. An error is one of: Permanent (never try
+	// this notification again), one with RetryAfter, or one worth trying again
+	// with backoff. No error holds a secret.
+	Notify(ctx context.Context, n Notification) (Receipt, error)
+}
+
+// Receipt is a receiver's own note about an incident, such as a Slack channel
+// and message. It is stored as it is; nil when there is none.
+type Receipt map[string]string
+
+// Notification is an incident's present state and what has happened since the
+// receiver was last told.
+type Notification struct {
+	ID       string // of the incident; the same in all its notifications
+	Seq      int    // of the last event in it; grows within an incident
+	Receiver string // the receiver's name
+	Test     bool   // a sample, sent by hand
+
+	Site     string
+	SiteURL  string
+	Firing   bool   // false: the incident is over
+	Severity string // info, warning, critical
+	Reason   string // why it is over: "recovered" or "removed"; "" while firing
+	Summary  string // one line of plain text
+
+	Since      time.Time // the first failed result
+	OpenedAt   time.Time
+	ResolvedAt time.Time // zero while firing
+	At         time.Time // of this state
+
+	Alerts []Alert // firing first, then recovered; by severity, then name
+	Events []Event // not told to this receiver yet, oldest first
+
+	IncidentURL string // the status page of the incident; "" when there is none
+
+	// Receipt is what the receiver returned last; nil the first time.
+	Receipt Receipt
+	// Doubtful is set when an earlier attempt at this or an older state was cut
+	// off, so that the receiver may have it already. DoubtfulSince is when that
+	// attempt began.
+	Doubtful      bool
+	DoubtfulSince time.Time
+
+	Lang string // "en" or "zh"
+}
+
+// Alert is one check's part in an incident.
+type Alert struct {
+	Check      string
+	URL        string
+	Location   string
+	Firing     bool
+	Since      time.Time
+	ResolvedAt time.Time
+
+	Condition  string   // the present one, "522"
+	Conditions []string // all seen, in order of appearance
+	Title      string
+	Fault      string
+	Owner      string
+	Severity   string
+	Summary    string
+	Verdict    string
+	Evidence   []string // "label: value", most telling first
+	Steps      []string
+	DocURL     string
+	RunbookURL string
+	CatalogURL string // the status page of the condition; "" when there is none
+	StatusCode int
+	RequestID  string
+	Labels     map[string]string
+}
+
+// Event is one line of an incident's history, in words.
+type Event struct {
+	Seq  int
+	At   time.Time
+	Kind string // as incident.EventKind: opened, joined, changed, severity, left, resolved, reminder, removed, …
+	Text string // one line of plain text, which may quote a server
+}
+
+// Permanent marks err as one that trying again will not mend.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &permanentError{err}
+}
+
+// IsPermanent tells whether err, or one that it wraps, was marked by Permanent.
+func IsPermanent(err error) bool {
+	var p *permanentError
+	return errors.As(err, &p)
+}
+
+type permanentError struct{ err error }
+
+func (e *permanentError) Error() string { return e.err.Error() }
+func (e *permanentError) Unwrap() error { return e.err }
+
+// RetryAfter marks err as one after which the receiver asked for a pause of d.
+func RetryAfter(err error, d time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return &retryAfterError{err, d}
+}
+
+// RetryDelay is the pause that the receiver asked for, 0 when it did not.
+func RetryDelay(err error) time.Duration {
+	var r *retryAfterError
+	if errors.As(err, &r) {
+		return r.after
+	}
+	return 0
+}
+
+type retryAfterError struct {
+	err   error
+	after time.Duration
+}
+
+func (e *retryAfterError) Error() string { return e.err.Error() }
+func (e *retryAfterError) Unwrap() error { return e.err }
