@@ -1,0 +1,80 @@
+package config
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Pos is a place in a configuration file, or the name of an environment
+// variable with Line 0.
+type Pos struct {
+	File string
+	Line int
+}
+
+// String is FILE:LINE, or what of it is known.
+func (p Pos) String() string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return p.File + ":" + strconv.Itoa(p.Line)
+}
+
+// Error is one thing that is wrong with a configuration.
+type Error struct {
+	File string
+	Line int    // 0 when the whole file is meant
+	Path string // such as "sites[shop].checks[login].timeout"; "" for the whole file
+	Msg  string // what is wrong, quoting the value
+	Hint string // what would be right, "" when Msg says it
+}
+
+// Error is FILE:LINE: PATH: what is wrong (what would be right).
+func (e *Error) Error() string {
+	var b strings.Builder
+	if e.File != "" {
+		b.WriteString(Pos{e.File, e.Line}.String())
+		b.WriteString(": ")
+	}
+	if e.Path != "" {
+		b.WriteString(e.Path)
+		b.WriteString(": ")
+	}
+	b.WriteString(e.Msg)
+	if e.Hint != "" {
+		b.WriteString(" (" + e.Hint + ")")
+	}
+	return b.String()
+}
+
+// Errors is everything that is wrong with a configuration, at least one.
+type Errors []*Error
+
+// Error has one error a line.
+func (es Errors) Error() string {
+	lines := make([]string, len(es))
+	for i, e := range es {
+		lines[i] = e.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap gives each error to errors.As.
+func (es Errors) Unwrap() []error {
+	errs := make([]error, len(es))
+	for i, e := range es {
+		errs[i] = e
+	}
+	return errs
+}
+
+// sorted orders by file and line, keeps the order of discovery within a line,
+// and drops what is said twice.
+func (es Errors) sorted() Errors {
+	slices.SortStableFunc(es, func(a, b *Error) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+	})
+	return slices.CompactFunc(es, func(a, b *Error) bool { return *a == *b })
+}

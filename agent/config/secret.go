@@ -1,0 +1,148 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	hidden        = "<secret>"
+	maxSecretFile = 64 << 10 // bytes; a secret is short, /dev/zero is not
+
+	// timestampGrain is the coarsest step of a file system's timestamps (FAT's).
+	timestampGrain = 2 * time.Second
+)
+
+// Secret is a value that prints as "<secret>" wherever it is printed. It is
+// either the value itself or a file that holds it. The zero Secret is not set.
+// Copies share what they know of the file, and are safe for concurrent use.
+type Secret struct {
+	src *secretSource
+}
+
+// secretSource is a pointer's worth, so that no printing of a struct by
+// reflection reaches the value.
+type secretSource struct {
+	value string
+	file  string // "" = value is all there is
+
+	mu    sync.Mutex
+	stamp fileStamp // of the file when value was read
+}
+
+// fileStamp tells one content of a file from the next, without reading it.
+type fileStamp struct {
+	info os.FileInfo
+	racy bool // read so soon after a write that a second one may bear the same time
+}
+
+// NewSecret is a secret that is known already.
+func NewSecret(value string) Secret {
+	return Secret{&secretSource{value: value}}
+}
+
+// FileSecret is the secret in a file, without its trailing newline. The file
+// is first read by Get.
+func FileSecret(path string) Secret {
+	return Secret{&secretSource{file: path}}
+}
+
+// IsSet tells whether there is a secret at all.
+func (s Secret) IsSet() bool { return s.src != nil }
+
+// File is where the secret is read from, "" when it is not in a file.
+func (s Secret) File() string {
+	if s.src == nil {
+		return ""
+	}
+	return s.src.file
+}
+
+// Get is the secret's present value: "" when it is not set. A file is read
+// again when it was changed or replaced; it is an error when it is missing,
+// unreadable, empty or larger than 64 KiB. No error holds the value.
+func (s Secret) Get() (string, error) {
+	if s.src == nil {
+		return "", nil
+	}
+	return s.src.get()
+}
+
+func (s *secretSource) get() (string, error) {
+	if s.file == "" {
+		return s.value, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	info, err := os.Stat(s.file)
+	if err != nil {
+		return "", fmt.Errorf("read secret file: %w", err)
+	}
+	if s.stamp.matches(info) {
+		return s.value, nil
+	}
+	value, err := readSecret(s.file)
+	if err != nil {
+		return "", err
+	}
+	s.value = value
+	s.stamp = fileStamp{info, time.Since(info.ModTime()) < timestampGrain}
+	return value, nil
+}
+
+// matches tells whether the file is still the one that was read.
+func (f fileStamp) matches(now os.FileInfo) bool {
+	return f.info != nil && !f.racy && os.SameFile(f.info, now) &&
+		f.info.ModTime().Equal(now.ModTime()) && f.info.Size() == now.Size()
+}
+
+func readSecret(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("read secret file: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxSecretFile+1))
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("read secret file: %w", err)
+	case len(data) > maxSecretFile:
+		return "", fmt.Errorf("read secret file: %q is larger than 64 KiB", path)
+	}
+	value := strings.TrimRight(string(data), "\r\n")
+	if strings.TrimSpace(value) == "" {
+		return "", fmt.Errorf("read secret file: %q is empty", path)
+	}
+	return value, nil
+}
+
+// Format shows no value, whatever the verb.
+func (s Secret) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
+
+// String is "<secret>", or "" when it is not set.
+func (s Secret) String() string {
+	if s.src == nil {
+		return ""
+	}
+	return hidden
+}
+
+// GoString is what %#v shows.
+func (s Secret) GoString() string { return s.String() }
+
+// MarshalText hides the value from every encoder that asks for text, JSON among them.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// MarshalJSON hides the value from JSON.
+func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + s.String() + `"`), nil }
+
+// MarshalYAML hides the value from YAML.
+func (s Secret) MarshalYAML() (any, error) { return s.String(), nil }
+
+// LogValue hides the value from slog.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
