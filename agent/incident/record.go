@@ -14,6 +14,10 @@ const RecordVersion = 1
 // Record is everything remembered of one site, stored as one value: what its
 // checks look like, its incidents, and with them what is owed to whom. A change
 // of state and the debt that it makes are therefore one write.
+//
+// A Record is never changed in place, nor is anything that it leads to: every
+// function of this package that changes one returns a new one, which shares
+// with the old one what is the same. A copy is therefore a snapshot.
 type Record struct {
 	Version int    `json:"version"`
 	Site    string `json:"site"`
@@ -45,6 +49,7 @@ type Streak struct {
 	Failures   int                 `json:"failures,omitempty"`
 	Passes     int                 `json:"passes,omitempty"`
 	Since      time.Time           `json:"since"`                // of the first failure of this spell
+	Last       time.Time           `json:"last"`                 // start of the newest result that counted
 	Conditions []catalog.Condition `json:"conditions,omitempty"` // all seen in this spell, in order of appearance
 	Failing    bool                `json:"failing"`              // past the thresholds
 }
@@ -60,9 +65,12 @@ type Incident struct {
 	// the site left the configuration.
 	Reason   string           `json:"reason,omitempty"`
 	Severity catalog.Severity `json:"severity"` // the highest of its firing alerts; at its end the highest it ever had
+	Peak     catalog.Severity `json:"peak"`     // the highest it ever had
 	Alerts   map[string]Alert `json:"alerts"`   // by check name; those that recovered stay
-	Events   []Event          `json:"events"`   // the history, oldest first, bounded
-	Seq      int              `json:"seq"`      // of the last event
+	// Events is the history, oldest first. It is bounded: a gap in Seq stands
+	// for events that made room for newer ones. The first always stays.
+	Events []Event `json:"events"`
+	Seq    int     `json:"seq"` // of the last event
 	// Deliveries is what each receiver has been told. What it is owed follows
 	// from it: every event after Delivery.Seq, told as the present state.
 	Deliveries map[string]Delivery `json:"deliveries,omitempty"`
@@ -78,8 +86,9 @@ type Alert struct {
 	Since      time.Time           `json:"since"` // the first failed result of this spell
 	FiredAt    time.Time           `json:"fired_at"`
 	ResolvedAt time.Time           `json:"resolved_at"`
-	Conditions []catalog.Condition `json:"conditions"` // all seen, in order of appearance
-	Severity   catalog.Severity    `json:"severity"`
+	Conditions []catalog.Condition `json:"conditions"`          // all seen, in order of appearance
+	Severity   catalog.Severity    `json:"severity"`            // the highest of this spell
+	ChangedAt  time.Time           `json:"changed_at,omitzero"` // since when the present condition holds
 	Labels     map[string]string   `json:"labels,omitempty"`
 	Receivers  []string            `json:"receivers,omitempty"` // named by the check; empty: by match
 	RunbookURL string              `json:"runbook_url,omitempty"`
@@ -119,12 +128,14 @@ type Event struct {
 // Delivery is what one receiver has been told of one incident, and how the
 // telling goes. The outbox writes it; the state machine only carries it along.
 type Delivery struct {
-	Seq     int               `json:"seq"`     // the last event told; 0 = none
-	ToldAt  time.Time         `json:"told_at"` // when
-	Receipt map[string]string `json:"receipt,omitempty"`
+	Seq      int               `json:"seq"`                // the last event told, or given up when Dropped; 0 = none
+	ToldAt   time.Time         `json:"told_at"`            // when it was told last; zero = never
+	Severity catalog.Severity  `json:"severity,omitempty"` // the highest that it was told
+	Receipt  map[string]string `json:"receipt,omitempty"`
 
 	// Sending is the Seq of an attempt that was begun and not settled. Found
-	// after a restart it means that the receiver may have it already.
+	// after a restart, or left by Failure.Doubtful, it means that the receiver
+	// may have it already. SendingAt is when the first such attempt began.
 	Sending   int       `json:"sending,omitempty"`
 	SendingAt time.Time `json:"sending_at,omitzero"`
 

@@ -1,0 +1,247 @@
+package incident
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/esawatch/esawatch/checks"
+	"github.com/esawatch/esawatch/checks/catalog"
+)
+
+// reorderWindow is how much older than the newest result another may be and
+// still be taken for one that came late, which no longer counts. One that is
+// older than this can only mean that the clock was set back: then it counts,
+// for else the check would be blind until the clock has caught up.
+const reorderWindow = time.Minute
+
+// Next is the state machine: what the record of a site becomes after one more
+// result of one of its checks. It reads no clock and changes nothing in place.
+//
+// The bool tells that the new record must be saved. When it is false the new
+// record may still differ in what need not survive a crash: the newest result
+// of an alert that fires for what it fired for before.
+//
+//   - A degraded result counts as a failed one; its diagnosis has a lower severity.
+//   - Policy.Failures results in a row fire, whatever their conditions; fewer are
+//     pending, and one that passes ends that.
+//   - Policy.ResolveAfter passes in a row end a spell.
+//   - The first check to fire opens the site's incident, the others join it, and
+//     one that recovered joins again. It is over when none fires any more.
+//   - A result that is not newer than the last one is ignored.
+//   - internal_error is esawatch's own failure to look. It says nothing of the
+//     site, so next to real failures it neither counts nor clears. On its own it
+//     counts: a check that cannot run is a blind spot, and is told as what it
+//     is, with its own condition and never louder than a warning. The first real
+//     failure starts its own count, unless the alert fires already: then it
+//     raises it.
+func Next(rec Record, r checks.Result, p Policy) (Record, bool) {
+	state, known := rec.Checks[r.Check]
+	if !known && r.Outcome == checks.Pass {
+		return rec, false // the common case: well, and was well
+	}
+	return step(rec, state, r, p)
+}
+
+// step is Next for a result that has something to change.
+func step(rec Record, state CheckState, r checks.Result, p Policy) (Record, bool) {
+	r = normal(r)
+	was := state
+	state = state.at(r.Location, p.Locations)
+	streak := state.Locations[r.Location]
+	if late(streak.Last, r.StartedAt) || unseen(streak, r) {
+		return rec, false
+	}
+
+	next, over := streak.next(r, p)
+	if over {
+		delete(state.Locations, r.Location)
+	} else {
+		state.Locations[r.Location] = next
+	}
+	state.State = state.aggregate(p.quorum())
+	passed := r.Outcome == checks.Pass
+	if state.State == Firing && was.State != Firing && passed {
+		// Only a changed quorum gets here. A pass is nothing to fire with: the
+		// next failed result will.
+		state.State = Pending
+	}
+
+	rec = rec.withCheck(r, state)
+	save := over || !streak.sameCount(next) || state.State != was.State
+	switch {
+	case state.State == Firing && was.State != Firing:
+		rec = rec.fire(r, state, p)
+	case state.State == Firing && !passed:
+		var told bool
+		rec, told = rec.change(r, p)
+		save = save || told
+	case state.State != Firing && was.State == Firing:
+		rec = rec.recover(r.Check, end(r), EventLeft)
+	}
+	return rec, save
+}
+
+// late tells whether a result that started at start is a duplicate or was
+// overtaken by the one of last.
+func late(last, start time.Time) bool {
+	return !last.IsZero() && !start.After(last) && last.Sub(start) < reorderWindow
+}
+
+// unseen tells whether r is esawatch's own failure on a check of which
+// something real is known.
+func unseen(s Streak, r checks.Result) bool {
+	return r.Condition() == catalog.InternalError && len(s.Conditions) > 0 && !s.blind()
+}
+
+// blind tells whether nothing but internal_error was seen in the spell.
+func (s Streak) blind() bool {
+	return len(s.Conditions) == 1 && s.Conditions[0] == catalog.InternalError
+}
+
+// next is the streak after one more result, and whether its spell is over.
+func (s Streak) next(r checks.Result, p Policy) (next Streak, over bool) {
+	if r.Outcome == checks.Pass {
+		if !s.Failing {
+			return Streak{}, true
+		}
+		s.Failures, s.Passes, s.Last = 0, s.Passes+1, r.StartedAt
+		return s, s.Passes >= p.resolveAfter()
+	}
+	if s.blind() && !s.Failing && r.Condition() != catalog.InternalError {
+		s = Streak{}
+	}
+	if s.Since.IsZero() {
+		s.Since = r.StartedAt
+	}
+	s.Last = r.StartedAt
+	s.Passes = 0
+	s.Failures = min(s.Failures+1, p.failures()) // past the threshold nobody counts
+	s.Failing = s.Failing || s.Failures >= p.failures()
+	s.Conditions = seen(s.Conditions, r.Condition())
+	return s, false
+}
+
+// sameCount tells whether t is s but for the time of its last result.
+func (s Streak) sameCount(t Streak) bool {
+	return s.Failures == t.Failures && s.Passes == t.Passes && s.Failing == t.Failing &&
+		s.Since.Equal(t.Since) && len(s.Conditions) == len(t.Conditions)
+}
+
+// at is a copy of the state whose streaks are those of the known locations,
+// with one that was left under a former name carried on as location's.
+func (c CheckState) at(location string, known []string) CheckState {
+	streaks := make(map[string]Streak, len(c.Locations)+1)
+	for name, s := range c.Locations {
+		switch {
+		case name == location || slices.Contains(known, name):
+			streaks[name] = s
+		case len(known) == 0:
+			if _, own := c.Locations[location]; own {
+				continue
+			}
+			if s.Last.After(streaks[location].Last) {
+				streaks[location] = s
+			}
+		}
+	}
+	c.Locations = streaks
+	return c
+}
+
+// aggregate is the check's state over its locations.
+func (c CheckState) aggregate(quorum int) State {
+	failing := 0
+	for _, s := range c.Locations {
+		if s.Failing {
+			failing++
+		}
+	}
+	switch {
+	case failing >= quorum:
+		return Firing
+	case len(c.Locations) > 0:
+		return Pending
+	}
+	return OK
+}
+
+// withCheck is the record with the state of r's check, which has an entry only
+// while it is not well.
+func (rec Record) withCheck(r checks.Result, state CheckState) Record {
+	rec.Version, rec.Site = RecordVersion, r.Site
+	states := maps.Clone(rec.Checks)
+	if states == nil {
+		states = make(map[string]CheckState, 1)
+	}
+	if state.State == OK {
+		delete(states, r.Check)
+	} else {
+		states[r.Check] = state
+	}
+	rec.Checks = states
+	return rec
+}
+
+// Remove drops the checks that keep refuses, because they left the
+// configuration: their alerts end, and an incident of which none is left firing
+// is closed with the reason "removed". The bool tells that something changed.
+func Remove(rec Record, keep func(check string) bool, at time.Time) (Record, bool) {
+	var gone []string
+	for check := range rec.Checks {
+		if !keep(check) {
+			gone = append(gone, check)
+		}
+	}
+	if len(gone) == 0 {
+		return rec, false
+	}
+	slices.Sort(gone)
+	states := maps.Clone(rec.Checks)
+	for _, check := range gone {
+		delete(states, check)
+		if rec.Checks[check].State == Firing {
+			rec = rec.recover(check, at.UTC().Round(0), EventRemoved)
+		}
+	}
+	rec.Version, rec.Checks = RecordVersion, states
+	return rec, true
+}
+
+// Tick adds a reminder to an incident in which nothing has happened for
+// Timings.RepeatInterval. The bool tells that it did.
+func Tick(rec Record, now time.Time, t Timings) (Record, bool) {
+	inc, ok := rec.open()
+	if !ok || t.RepeatInterval <= 0 || len(inc.Events) == 0 {
+		return rec, false
+	}
+	if last := inc.Events[len(inc.Events)-1].At; now.Before(last.Add(t.RepeatInterval)) {
+		return rec, false
+	}
+	inc = inc.with(Event{At: now.UTC().Round(0), Kind: EventReminder})
+	return rec.withIncident(inc), true
+}
+
+// Empty tells whether there is nothing left to remember of the site.
+func (rec *Record) Empty() bool {
+	return len(rec.Checks) == 0 && len(rec.Incidents) == 0
+}
+
+// Prune takes the resolved incidents that settled accepts out of the record,
+// and returns them. The bool tells that there were any.
+func Prune(rec Record, settled func(*Incident) bool) (Record, []Incident, bool) {
+	var left, gone []Incident
+	for i := range rec.Incidents {
+		inc := &rec.Incidents[i]
+		if !inc.Open() && settled(inc) {
+			gone = append(gone, *inc)
+		} else {
+			left = append(left, *inc)
+		}
+	}
+	if len(gone) == 0 {
+		return rec, nil, false
+	}
+	rec.Incidents = left
+	return rec, gone, true
+}
