@@ -2,9 +2,11 @@ package config
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Pos is a place in a configuration file, or the name of an environment
@@ -77,4 +79,26 @@ func (es Errors) sorted() Errors {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
 	})
 	return slices.CompactFunc(es, func(a, b *Error) bool { return *a == *b })
+}
+
+// problem is an Error that does not know yet where it stands.
+type problem struct{ msg, hint string }
+
+func newProblem(hint, format string, args ...any) *problem {
+	return &problem{fmt.Sprintf(format, args...), hint}
+}
+
+func (p *problem) Error() string { return (&Error{Msg: p.msg, Hint: p.hint}).Error() }
+
+// quote shows a value of the operator's, cut to a length that fits a line.
+func quote(s string) string {
+	const most = 80
+	if len(s) > most {
+		cut := most
+		for cut > 0 && !utf8.RuneStart(s[cut]) {
+			cut--
+		}
+		return strconv.Quote(s[:cut]) + "…"
+	}
+	return strconv.Quote(s)
 }

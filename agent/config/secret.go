@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,6 +17,11 @@ const (
 
 	// timestampGrain is the coarsest step of a file system's timestamps (FAT's).
 	timestampGrain = 2 * time.Second
+)
+
+var (
+	errEmptySecret = errors.New("is empty")
+	errLargeSecret = errors.New("is larger than 64 KiB")
 )
 
 // Secret is a value that prints as "<secret>" wherever it is printed. It is
@@ -112,11 +118,11 @@ func readSecret(path string) (string, error) {
 	case err != nil:
 		return "", fmt.Errorf("read secret file: %w", err)
 	case len(data) > maxSecretFile:
-		return "", fmt.Errorf("read secret file: %q is larger than 64 KiB", path)
+		return "", fmt.Errorf("read secret file %q: %w", path, errLargeSecret)
 	}
 	value := strings.TrimRight(string(data), "\r\n")
 	if strings.TrimSpace(value) == "" {
-		return "", fmt.Errorf("read secret file: %q is empty", path)
+		return "", fmt.Errorf("read secret file %q: %w", path, errEmptySecret)
 	}
 	return value, nil
 }

@@ -1,0 +1,194 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/knadh/koanf/v2"
+)
+
+// build makes the configuration of all that was read, and judges what takes
+// more than one place to judge.
+func (l *loader) build() (*Config, error) {
+	c := &Config{Files: l.fileNames, Hash: l.sum(), sources: l.sources}
+	err := l.config.UnmarshalWithConf("", c, koanf.UnmarshalConf{Tag: "yaml", DecoderConfig: decoderConfig(c, l.secretOf)})
+	if err != nil {
+		return nil, err
+	}
+	l.finishAgent(c)
+	if err := l.buildSites(c); err != nil {
+		return nil, err
+	}
+	if err := l.buildReceivers(c); err != nil {
+		return nil, err
+	}
+	if err := l.buildRest(c); err != nil {
+		return nil, err
+	}
+	l.checkNames(c)
+	if len(c.Sites) == 0 && len(l.lists["sites"]) == 0 && !l.badSites() && !l.opts.AllowNoSites {
+		file := ""
+		if len(c.Files) > 0 {
+			file = c.Files[0]
+		}
+		l.report(Pos{File: file}, "sites", noSites())
+	}
+	return c, nil
+}
+
+// badSites tells whether there may be sites in what could not be read.
+func (l *loader) badSites() bool {
+	return l.badRoot || slices.ContainsFunc(l.roots, func(e element) bool { return e.bad["sites"] })
+}
+
+// finishAgent fills in what follows from other settings and from the machine.
+func (l *loader) finishAgent(c *Config) {
+	if c.Agent.Location == "" {
+		host := l.opts.Hostname
+		if host == "" {
+			host, _ = os.Hostname() // an unnamed machine is called "local"
+		}
+		c.Agent.Location = nameFrom(host)
+	}
+	c.Web.ExternalURL = strings.TrimRight(c.Web.ExternalURL, "/")
+	if host, port, err := net.SplitHostPort(c.Web.Listen); err == nil && c.Web.ExternalURL == "" {
+		switch host {
+		case "", "0.0.0.0", "::":
+			host = c.Agent.Location
+		}
+		c.Web.ExternalURL = "http://" + net.JoinHostPort(host, port)
+	}
+}
+
+// nameFrom makes a valid name of any text.
+func nameFrom(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if isNameRune(r) {
+			return r
+		}
+		return '-'
+	}, s)
+	if s == "" {
+		return "local"
+	}
+	return s[:min(len(s), maxName)]
+}
+
+// buildSites resolves every check.
+func (l *loader) buildSites(c *Config) error {
+	tree, _ := l.config.Get("defaults").(map[string]any)
+	base := layer{tree, c.Defaults}
+	c.Sites = make([]Site, 0, len(l.lists["sites"]))
+	for _, e := range l.lists["sites"] {
+		s, err := l.buildSite(e, base)
+		if err != nil {
+			return fmt.Errorf("%s: %w", e.path, err)
+		}
+		c.Sites = append(c.Sites, s)
+	}
+	return nil
+}
+
+func (l *loader) buildSite(e element, base layer) (Site, error) {
+	own := maps.Clone(e.tree)
+	for _, key := range []string{"name", "url", "origin", "checks"} {
+		delete(own, key)
+	}
+	settings, err := base.with(own, l.decoder)
+	if err != nil {
+		return Site{}, err
+	}
+	s := Site{Name: e.name(), URL: str(e.tree, "url"), Settings: settings.value, Pos: e.pos()}
+	if origin, ok := e.tree["origin"].(map[string]any); ok {
+		s.Origin = &Origin{}
+		if err := l.decoder.decode(origin, s.Origin); err != nil {
+			return Site{}, err
+		}
+	}
+	checks, _ := e.tree["checks"].([]element)
+	if len(checks) == 0 {
+		checks = []element{{tree: map[string]any{"name": "home"}, node: e.node, file: e.file, path: e.path + ".checks[home]"}}
+	}
+	s.Checks = make([]Check, 0, len(checks))
+	for _, ce := range checks {
+		check, err := l.buildCheck(ce, s, settings)
+		if err != nil {
+			return Site{}, fmt.Errorf("%s: %w", ce.path, err)
+		}
+		l.checkCheck(check, ce, e)
+		s.Checks = append(s.Checks, check)
+	}
+	l.unique("check", checks)
+	return s, nil
+}
+
+func (l *loader) buildCheck(e element, s Site, base layer) (Check, error) {
+	own := maps.Clone(e.tree)
+	for _, key := range []string{"name", "path", "url"} {
+		delete(own, key)
+	}
+	settings, err := base.with(own, l.decoder)
+	if err != nil {
+		return Check{}, err
+	}
+	check := Check{Name: e.name(), Path: str(e.tree, "path"), URL: str(e.tree, "url"), Settings: settings.value, Site: s.Name, Pos: e.pos()}
+	if check.URL == "" {
+		if check.Path == "" {
+			check.Path = "/"
+		}
+		check.URL = s.URL + check.Path // neither a doubled slash nor a missing one: see the rules of both
+	}
+	return check, nil
+}
+
+func str(tree map[string]any, key string) string {
+	s, _ := tree[key].(string)
+	return s
+}
+
+// buildReceivers makes the receivers.
+func (l *loader) buildReceivers(c *Config) error {
+	for _, e := range l.lists["receivers"] {
+		tree := defaultReceiver()
+		for kind, defaults := range defaultKinds() {
+			if _, ok := e.tree[kind]; ok {
+				tree[kind] = defaults
+			}
+		}
+		if err := overlay(e.tree, tree); err != nil {
+			return fmt.Errorf("%s: %w", e.path, err)
+		}
+		r := Receiver{Pos: e.pos()}
+		if err := l.decoder.decode(tree, &r); err != nil {
+			return fmt.Errorf("%s: %w", e.path, err)
+		}
+		if r.Slack != nil && !strings.HasSuffix(r.Slack.APIURL, "/") {
+			r.Slack.APIURL += "/"
+		}
+		c.Receivers = append(c.Receivers, r)
+	}
+	return nil
+}
+
+// buildRest makes the maintenance and the catalog's overrides.
+func (l *loader) buildRest(c *Config) error {
+	for _, e := range l.lists["maintenance"] {
+		m := Maintenance{Pos: e.pos()}
+		if err := l.decoder.decode(e.tree, &m); err != nil {
+			return fmt.Errorf("%s: %w", e.path, err)
+		}
+		c.Maintenance = append(c.Maintenance, m)
+	}
+	for _, e := range l.lists["catalog"] {
+		o := CatalogOverride{Path: e.path, Pos: e.pos()}
+		if err := l.decoder.decode(e.tree, &o); err != nil {
+			return fmt.Errorf("%s: %w", e.path, err)
+		}
+		c.Catalog = append(c.Catalog, o)
+	}
+	return nil
+}
