@@ -4,7 +4,6 @@ package notify
 
 import (
 	"context"
-	"errors"
 	"time"
 )
 
@@ -16,8 +15,9 @@ type Notifier interface {
 	// The receipt is what the receiver needs to be handed back in the next
 	// Notification of the same incident; it is meaningful beside an error too,
 	// when part of the work was done. An error is one of: Permanent (never try
-	// this notification again), one with RetryAfter, or one worth trying again
-	// with backoff. No error holds a secret.
+	// this notification again), Misconfigured (try again slowly, and at once
+	// after a reload), one with RetryAfter, or one worth trying again with
+	// backoff. No error holds a secret; ReasonOf names its kind.
 	Notify(ctx context.Context, n Notification) (Receipt, error)
 }
 
@@ -95,47 +95,3 @@ type Event struct {
 	Kind string // as incident.EventKind: opened, joined, changed, severity, left, resolved, reminder, removed, …
 	Text string // one line of plain text, which may quote a server
 }
-
-// Permanent marks err as one that trying again will not mend.
-func Permanent(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &permanentError{err}
-}
-
-// IsPermanent tells whether err, or one that it wraps, was marked by Permanent.
-func IsPermanent(err error) bool {
-	var p *permanentError
-	return errors.As(err, &p)
-}
-
-type permanentError struct{ err error }
-
-func (e *permanentError) Error() string { return e.err.Error() }
-func (e *permanentError) Unwrap() error { return e.err }
-
-// RetryAfter marks err as one after which the receiver asked for a pause of d.
-func RetryAfter(err error, d time.Duration) error {
-	if err == nil {
-		return nil
-	}
-	return &retryAfterError{err, d}
-}
-
-// RetryDelay is the pause that the receiver asked for, 0 when it did not.
-func RetryDelay(err error) time.Duration {
-	var r *retryAfterError
-	if errors.As(err, &r) {
-		return r.after
-	}
-	return 0
-}
-
-type retryAfterError struct {
-	err   error
-	after time.Duration
-}
-
-func (e *retryAfterError) Error() string { return e.err.Error() }
-func (e *retryAfterError) Unwrap() error { return e.err }
