@@ -1,0 +1,237 @@
+package probe
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// conn is one connection to a site, ready for requests.
+type conn struct {
+	http.RoundTripper
+	close  func()
+	alive  func() bool
+	key    string // scheme, host and address, for reuse
+	reused bool
+	tls    *TLSState
+	remote string
+}
+
+// connect gives a connection for the present hop: a kept one when the request
+// allows it, else a new one.
+func (r *run) connect(ctx context.Context) (*conn, error) {
+	if r.p.req.Reuse {
+		if c := r.p.idle.take(r.connKey()); c != nil {
+			c.reused = true
+			r.resp.TLS, r.resp.RemoteAddr = c.tls, c.remote
+			return c, nil
+		}
+	}
+	return r.open1(ctx)
+}
+
+// open1 makes a new connection.
+func (r *run) open1(ctx context.Context) (*conn, error) {
+	if r.p.req.HTTPVersion == "3" {
+		return r.openQUIC(ctx)
+	}
+	cc, err := r.p.transport.NewClientConn(ctx, r.url.Scheme, hostPort(r.url))
+	if err != nil {
+		return nil, err
+	}
+	return &conn{
+		RoundTripper: cc,
+		close:        func() { cc.Close() },
+		alive:        func() bool { return cc.Err() == nil && cc.Available() > 0 },
+		key:          r.connKey(),
+		tls:          r.resp.TLS,
+		remote:       r.resp.RemoteAddr,
+	}, nil
+}
+
+// release keeps a connection for the next run, or closes it.
+func (r *run) release(c *conn, resp *http.Response, err error) {
+	if r.p.req.Reuse && err == nil && !resp.Close && r.p.idle.put(c) {
+		return
+	}
+	c.close()
+}
+
+// connKey tells connections apart that must not stand in for one another.
+func (r *run) connKey() string {
+	return r.url.Scheme + "|" + r.serverName + "|" + r.dialTarget
+}
+
+// open connects to the site of the present hop, through the proxy if there is
+// one, with TLS if its URL says so. http.Transport calls it.
+func (r *run) open(ctx context.Context) (net.Conn, error) {
+	var (
+		nc  net.Conn
+		err error
+	)
+	if r.p.proxy != nil {
+		nc, err = r.p.proxy.open(ctx, r)
+	} else {
+		nc, err = r.dial(ctx, r.dialTarget)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if r.url.Scheme != "https" {
+		return nc, nil
+	}
+	tc, err := r.handshake(ctx, nc)
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return tc, nil
+}
+
+// dial makes a TCP connection to an address.
+func (r *run) dial(ctx context.Context, address string) (net.Conn, error) {
+	r.clock.enter(phaseConnect)
+	d := net.Dialer{Resolver: r.p.resolver, KeepAlive: -1}
+	nc, err := d.DialContext(ctx, r.p.network("tcp"), address)
+	if err != nil {
+		return nil, err
+	}
+	r.resp.RemoteAddr = nc.RemoteAddr().String()
+	r.peer = &peerConn{Conn: nc}
+	return r.peer, nil
+}
+
+// peerConn remembers whether the other side closed the connection. Without it,
+// a header that was cut off looks like one that is malformed.
+type peerConn struct {
+	net.Conn
+	closed atomic.Bool
+}
+
+func (c *peerConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err == io.EOF {
+		c.closed.Store(true)
+	}
+	return n, err
+}
+
+// network is tcp or udp, narrowed to the address family asked for.
+func (p *Probe) network(kind string) string {
+	if p.req.IPFamily == "any" {
+		return kind
+	}
+	return kind + p.req.IPFamily
+}
+
+// handshake speaks TLS with the site and keeps what it presents, also when that
+// is refused.
+func (r *run) handshake(ctx context.Context, nc net.Conn) (*tls.Conn, error) {
+	r.clock.enter(phaseTLS)
+	config, err := r.p.tls.current()
+	if err != nil {
+		return nil, err
+	}
+	if config.ServerName != r.serverName {
+		config = config.Clone()
+		config.ServerName = r.serverName
+	}
+	tc := tls.Client(nc, config)
+	if err := tc.HandshakeContext(ctx); err != nil {
+		r.resp.TLS = presented(unverified(err))
+		return nil, err
+	}
+	cs := tc.ConnectionState()
+	r.resp.TLS = r.p.tlsState(&cs)
+	if r.p.req.HTTPVersion == "2" && cs.NegotiatedProtocol != "h2" {
+		return nil, errors.New("the server does not agree to speak HTTP/2 (ALPN)")
+	}
+	return tc, nil
+}
+
+// knownTLS remembers the last handshake's findings: certificates seldom change,
+// and describing them costs more than comparing them.
+type knownTLS struct {
+	chain           []*x509.Certificate
+	version, cipher uint16
+	state           *TLSState
+}
+
+// tlsState describes a handshake.
+func (p *Probe) tlsState(cs *tls.ConnectionState) *TLSState {
+	same := func(a, b *x509.Certificate) bool { return a.Equal(b) }
+	if k := p.lastTLS.Load(); k != nil && k.version == cs.Version && k.cipher == cs.CipherSuite &&
+		slices.EqualFunc(k.chain, cs.PeerCertificates, same) {
+		return k.state
+	}
+	k := &knownTLS{cs.PeerCertificates, cs.Version, cs.CipherSuite, newTLSState(cs)}
+	p.lastTLS.Store(k)
+	return k.state
+}
+
+// idleConns keeps connections between runs.
+type idleConns struct {
+	mu     sync.Mutex
+	conns  []idleConn
+	closed bool
+}
+
+type idleConn struct {
+	*conn
+	since time.Time
+}
+
+const (
+	maxIdleConns = 2
+	maxIdleTime  = 5 * time.Minute
+)
+
+// take hands out a kept connection that still stands, nil when there is none.
+func (p *idleConns) take(key string) (found *conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.conns = slices.DeleteFunc(p.conns, func(c idleConn) bool {
+		if !c.alive() || time.Since(c.since) > maxIdleTime {
+			c.close()
+			return true
+		}
+		if found == nil && c.key == key {
+			found = c.conn
+			return true
+		}
+		return false
+	})
+	return found
+}
+
+// put keeps a connection; false when there is no room or it is of no use.
+func (p *idleConns) put(c *conn) bool {
+	if !c.alive() {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || len(p.conns) >= maxIdleConns {
+		return false
+	}
+	p.conns = append(p.conns, idleConn{c, time.Now()})
+	return true
+}
+
+func (p *idleConns) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	for _, c := range p.conns {
+		c.close()
+	}
+	p.conns = nil
+}

@@ -1,0 +1,75 @@
+package probe
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Printable makes text that may come from a server fit to be shown: at most
+// limit bytes of valid UTF-8 on one line, every character that does not print
+// (control, bidirectional and invisible ones, broken UTF-8) replaced by a dot.
+// Text that was cut ends in "…".
+func Printable(s string, limit int) string {
+	if plain(s) && len(s) <= limit {
+		return s
+	}
+	const ellipsis = "…"
+	var b strings.Builder
+	for i, c := range s {
+		out := c
+		switch {
+		case c == '\n' || c == '\t' || c == '\r':
+			out = ' '
+		case c == utf8.RuneError || !unicode.IsPrint(c):
+			out = '.'
+		}
+		rest := len(s) - i
+		if b.Len()+utf8.RuneLen(out) > limit-len(ellipsis) && b.Len()+rest > limit {
+			b.WriteString(ellipsis)
+			break
+		}
+		b.WriteRune(out)
+	}
+	return b.String()
+}
+
+// plain tells whether s is printable ASCII, which is nearly always.
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// redactor takes secrets out of text. A server may echo what it was sent, and
+// an error may quote the server.
+type redactor []string
+
+// redacted stands where a secret was.
+const redacted = "<secret>"
+
+// minSecret is the length under which a value is not looked for: replacing
+// every "a" would destroy the text and betray the secret.
+const minSecret = 4
+
+// add remembers a secret value.
+func (r *redactor) add(values ...string) {
+	for _, v := range values {
+		if len(v) >= minSecret {
+			*r = append(*r, v)
+		}
+	}
+}
+
+// clean is s without the secrets.
+func (r redactor) clean(s string) string {
+	for _, secret := range r {
+		if strings.Contains(s, secret) {
+			s = strings.ReplaceAll(s, secret, redacted)
+		}
+	}
+	return s
+}
