@@ -134,7 +134,7 @@ func TestBehaviours(t *testing.T) {
 		{edgetest.Behaviour{}, 200, "DYNAMIC", "", "Welcome to the shop"},
 		{edgetest.Status(204), 204, "DYNAMIC", "", ""},
 		{edgetest.Status(302), 302, "DYNAMIC", "Location: /status/200", "302 Found"},
-		{edgetest.Status(401), 401, "DYNAMIC", `Www-Authenticate: Basic realm="shop"`, "401 Unauthorized"},
+		{edgetest.Status(401), 401, "DYNAMIC", `Www-Authenticate: Basic realm="shop"`, "401 Authorization Required"},
 		{edgetest.Status(502), 502, "DYNAMIC", "", "<center>nginx</center>"},
 		{edgetest.Status(504), 504, "DYNAMIC", "", "504 Gateway Time-out"},
 		{edgetest.Status(521), 521, "MISS", "Content-Length: 0", ""},

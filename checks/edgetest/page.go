@@ -43,6 +43,8 @@ const (
 
 // nginxReasons are the reason phrases in which nginx differs from net/http.
 var nginxReasons = map[int]string{
+	401: "Authorization Required",
+	405: "Not Allowed",
 	408: "Request Time-out",
 	413: "Request Entity Too Large",
 	414: "Request-URI Too Large",
