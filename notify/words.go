@@ -34,7 +34,7 @@ func english() Words {
 		Failing: "is failing", Resolved: "resolved", Removed: "no longer monitored", Updated: "update", Test: "TEST",
 		Where: "Where", Owner: "Owner", Since: "Since", Lasted: "Lasted", Location: "Seen from", Site: "Site",
 		Verdict: "Verdict", Evidence: "Evidence", Steps: "What to do", Happened: "What happened", Seen: "also seen",
-		Runbook: "Runbook", Docs: "ESA documentation", Catalog: "About this condition", StatusPage: "Status page", Incident: "Incident",
+		Runbook: "Runbook", Docs: "ESA docs", Catalog: "Catalog entry", StatusPage: "Status page", Incident: "Incident",
 		On: " on ", Comma: ", ", Semicolon: "; ", Colon: ": ", Open: " (", Close: ")",
 		ForCheck: "check", Shortened: "Shortened to fit; the status page has it all.",
 		PlainOnly:    "The receiver refused the full message; this is its short form.",
