@@ -1,0 +1,104 @@
+package catalog
+
+import "strings"
+
+// sign is a piece of evidence that changes what an entry says.
+type sign uint8
+
+const (
+	// signDenied: a refusal that names the security module behind it.
+	signDenied sign = iota
+	// signCachedError: an error that came out of ESA's cache.
+	signCachedError
+	// signCachedContent: a page that is not as expected and came out of the cache.
+	signCachedContent
+	// signEdgeMade: the edge says that it made this error itself.
+	signEdgeMade
+	numSigns
+)
+
+// signNames are the signs as verdicts.yaml writes them.
+var signNames = [numSigns]string{
+	signDenied:        "denied",
+	signCachedError:   "cached_error",
+	signCachedContent: "cached_content",
+	signEdgeMade:      "edge_made",
+}
+
+// signs are the pieces of evidence that q holds. That the Server header says
+// ESA is none: it is on answers that ESA merely passed on as well.
+func signs(q Query, class edgeClass, proxyError string) []sign {
+	var found []sign
+	cached := freshnessOf(q.CacheStatus) == freshCached
+	code := q.Edge.Condition.StatusCode()
+	switch {
+	case class == edgeSecurity && q.ErrorToken != "":
+		found = append(found, signDenied)
+	case cached && code >= 400:
+		found = append(found, signCachedError)
+	case cached && isContent(q.Edge.Condition):
+		found = append(found, signCachedContent)
+	}
+	if proxyError != "" && code >= 400 {
+		found = append(found, signEdgeMade)
+	}
+	return found
+}
+
+// isContent tells whether c is about what the answer holds, so that an old
+// copy of it explains something.
+func isContent(c Condition) bool {
+	switch c {
+	case BodyMismatch, HeaderMismatch, JSONMismatch, ExprMismatch, UnexpectedStatus, RedirectLoop:
+		return true
+	}
+	return false
+}
+
+// edgeError is the error type of a Proxy-Status header (RFC 9209) that ESA
+// itself wrote, "" when there is none. Servers in front of the origin may add
+// members of their own, which say nothing about ESA. ESA writes the values
+// unquoted, and the parsing is as lenient.
+func edgeError(proxyStatus string) string {
+	for member := range strings.SplitSeq(proxyStatus, ",") {
+		name, params, _ := strings.Cut(member, ";")
+		if !strings.EqualFold(strings.Trim(name, ` "`), "esa") {
+			continue
+		}
+		for param := range strings.SplitSeq(params, ";") {
+			key, value, _ := strings.Cut(param, "=")
+			if strings.EqualFold(strings.TrimSpace(key), "error") {
+				return strings.Trim(value, ` "`)
+			}
+		}
+	}
+	return ""
+}
+
+// edgeErrorFault is where the fault lies when the edge names this error. It
+// settles what a 502 leaves open; "" for an error that settles nothing.
+func edgeErrorFault(proxyError string) Fault {
+	switch {
+	case strings.HasPrefix(proxyError, "dns_"):
+		return FaultDNS
+	case strings.HasPrefix(proxyError, "tls_"):
+		return FaultTLS
+	case strings.HasPrefix(proxyError, "connection_"), strings.HasPrefix(proxyError, "destination_"):
+		return FaultOriginLink
+	case strings.HasPrefix(proxyError, "http_response_"):
+		return FaultOrigin
+	case proxyError == "http_request_denied":
+		return FaultSecurity
+	case strings.HasPrefix(proxyError, "proxy_"):
+		return FaultPlatform
+	}
+	return ""
+}
+
+// ageSeconds is the value of an Age header when it is one.
+func ageSeconds(age string) string {
+	if len(age) > 10 || strings.Trim(age, "0123456789") != "" {
+		return ""
+	}
+	return age
+}

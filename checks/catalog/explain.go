@@ -1,0 +1,206 @@
+package catalog
+
+import (
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// Query is one run of a check, as far as explaining it needs to know. All of
+// it but the legs may be empty. Values from servers must be bounded and
+// printable; what they may not do in a sentence or a command, Explain sees to.
+type Query struct {
+	Edge   Leg
+	Origin *Leg // nil with no origin leg
+
+	Lang string // "zh", or English
+
+	Host       string // of the site, with no port; "" = the URL's
+	URL        string // that was asked, with no credentials
+	OriginAddr string // HOST:PORT
+	OriginURL  string // where it differs from URL, as in its scheme
+
+	RequestID   string // EagleId
+	POP         string
+	NodeIP      string
+	CacheStatus string // as probe.Edge has it
+	Age         string // the Age header
+	ErrorToken  string // of X-Tengine-Error, without "denied by "
+	ProxyStatus string // the Proxy-Status header, as sent
+}
+
+// Explain says what broke, where, whose it is and what to do, in the light of
+// both legs and of what the edge said of itself. Evidence is left to the
+// caller, who has seen it. ok is false when nothing is wrong.
+//
+// A failing origin behind an edge that answers well is OriginDown.
+func (c *Catalog) Explain(q Query) (d Diagnosis, ok bool) {
+	condition := q.Edge.Condition
+	if condition == "" {
+		condition = hidden(q.Origin)
+	}
+	if condition == "" {
+		return Diagnosis{}, false
+	}
+
+	l := langOf(q.Lang)
+	e := c.find(condition)
+	class := classifyEdge(q.Edge.Condition, q.ErrorToken)
+	proxyError := edgeError(q.ProxyStatus)
+	f := c.facts(q, condition, proxyError, l)
+	w := &c.built.words
+
+	d = Diagnosis{
+		Condition:  condition,
+		Title:      e.Title.in(l),
+		Fault:      e.Fault,
+		Owner:      e.Owner.in(l),
+		Severity:   e.Severity,
+		Summary:    e.summary[l].fill(&f, w, l),
+		Evidence:   []string{},
+		DocURL:     e.DocURL.in(l),
+		RunbookURL: e.RunbookURL,
+	}
+
+	steps := e.steps[l]
+	var first []template
+	follow := func(a *advice) {
+		if a.fault != "" {
+			d.Fault = a.fault
+		}
+		if a.owner != nil && !e.userOwner {
+			d.Owner = a.owner.in(l)
+		}
+		if e.userSteps {
+			return
+		}
+		first = append(first, a.stepsFirst[l]...)
+		if a.steps[l] != nil {
+			steps = a.steps[l]
+		}
+	}
+	for _, s := range signs(q, class, proxyError) {
+		a := c.built.evidence[s]
+		follow(a)
+		d.Summary = join(d.Summary, a.says[l].fill(&f, w, l), l)
+	}
+	if a := c.verdict(q, class); a != nil {
+		follow(a)
+		d.Verdict = a.says[l].fill(&f, w, l)
+	}
+	// The edge's own word outranks what the two legs only make likely.
+	if fault := edgeErrorFault(proxyError); fault != "" && class == edgeServer {
+		d.Fault = fault
+	}
+	d.Steps = fillAll(&f, w, l, e.before, first, steps, e.after)
+	return d, true
+}
+
+// hidden is what a run is called whose edge leg passed: OriginDown when the
+// origin fails, InternalError when it could not be asked.
+func hidden(origin *Leg) Condition {
+	switch {
+	case origin == nil, origin.Condition == "", origin.Condition.Degrades():
+		return ""
+	case origin.Condition == InternalError, origin.Condition == AgentOffline:
+		return origin.Condition
+	}
+	return OriginDown
+}
+
+// verdict is what the two legs mean together, nil when there is nothing to compare.
+func (c *Catalog) verdict(q Query, class edgeClass) *advice {
+	if q.Origin == nil || class == edgeUnjudged || classifyEdge(q.Origin.Condition, "") == edgeUnjudged {
+		return nil
+	}
+	s := situation{
+		edge:      class,
+		origin:    classifyOrigin(q.Edge.Condition, q.Origin.Condition),
+		edgeIs:    q.Edge.Condition,
+		originIs:  q.Origin.Condition,
+		freshness: freshnessOf(q.CacheStatus),
+	}
+	for i := range c.built.verdicts {
+		if r := &c.built.verdicts[i]; r.fits(s) {
+			return &r.advice
+		}
+	}
+	return nil
+}
+
+// facts gathers what the sentences may name.
+func (c *Catalog) facts(q Query, condition Condition, proxyError string, l lang) facts {
+	f := facts{
+		factHost:          q.Host,
+		factURL:           q.URL,
+		factOriginURL:     q.OriginURL,
+		factRequestID:     q.RequestID,
+		factPOP:           q.POP,
+		factNodeIP:        q.NodeIP,
+		factCacheStatus:   q.CacheStatus,
+		factAge:           ageSeconds(q.Age),
+		factErrorToken:    q.ErrorToken,
+		factProxyError:    proxyError,
+		factEdgeCondition: c.called(condition, l),
+	}
+	if f[factOriginURL] == "" {
+		f[factOriginURL] = q.URL
+	}
+	if u, err := url.Parse(q.URL); err == nil && u.Host != "" {
+		host, port := splitAddr(u.Host, u.Scheme)
+		f[factHostPort] = net.JoinHostPort(host, port)
+		if f[factHost] == "" {
+			f[factHost] = host
+		}
+	}
+	if q.OriginAddr != "" {
+		scheme, _, _ := strings.Cut(f[factOriginURL], ":")
+		host, port := splitAddr(q.OriginAddr, scheme)
+		f[factOrigin], f[factOriginHost], f[factOriginPort] = net.JoinHostPort(host, port), host, port
+	}
+	if q.Origin != nil {
+		f[factOriginCondition] = c.called(q.Origin.Condition, l)
+		if q.Origin.StatusCode != 0 {
+			f[factOriginStatus] = strconv.Itoa(q.Origin.StatusCode)
+		}
+		f[factOriginMs] = strconv.FormatInt(q.Origin.Duration.Milliseconds(), 10)
+	}
+	return f
+}
+
+// splitAddr is the host and the port of addr, which may leave out the port
+// that is normal for the scheme.
+func splitAddr(addr, scheme string) (host, port string) {
+	if host, port, err := net.SplitHostPort(addr); err == nil {
+		return host, port
+	}
+	port = "443"
+	if scheme == "http" {
+		port = "80"
+	}
+	return strings.Trim(addr, "[]"), port
+}
+
+// called is a condition as a sentence names it: "522 Connection timed out".
+func (c *Catalog) called(condition Condition, l lang) string {
+	if condition == "" {
+		return ""
+	}
+	e, exact := c.exact(condition)
+	switch {
+	case condition.StatusCode() == 0 && exact:
+		return e.Title.in(l)
+	case exact:
+		return string(condition) + " " + e.Title.in(l)
+	}
+	return string(condition)
+}
+
+// join puts a second sentence after the first.
+func join(first, second string, l lang) string {
+	if l == chinese {
+		return first + second
+	}
+	return first + " " + second
+}

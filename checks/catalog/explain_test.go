@@ -1,0 +1,256 @@
+package catalog
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+var known = Query{
+	Host: "shop.example.com", URL: "https://shop.example.com/api/login?x=1&y=2", OriginAddr: "203.0.113.10:8443",
+	RequestID: "a3b54e9817588532784852695e", POP: "de7", NodeIP: "163.181.78.152", CacheStatus: "MISS",
+}
+
+func leg(c Condition) *Leg {
+	return &Leg{Condition: c, StatusCode: max(c.StatusCode(), 0), Duration: 34 * time.Millisecond}
+}
+
+// TestEveryPairHasAGeneralVerdict holds that no pair of classes depends on the
+// special rows alone.
+func TestEveryPairHasAGeneralVerdict(t *testing.T) {
+	for _, edge := range edgeClasses {
+		for _, origin := range originClasses {
+			if edge == edgeOK && (origin == originOK || origin == originSame) {
+				continue // nothing is wrong
+			}
+			if !slices.ContainsFunc(Default().built.verdicts, func(r rule) bool {
+				return r.edge == edge && slices.Contains(r.origin, origin) && r.edgeIs == nil && r.originIs == nil && r.freshness == freshUnknown
+			}) {
+				t.Errorf("edge %s, origin %s: no general verdict", edge, origin)
+			}
+		}
+	}
+}
+
+// TestExplainEverything joins every condition at the edge with every condition
+// at the origin, in both languages, with all facts known and with none.
+func TestExplainEverything(t *testing.T) {
+	c := Default()
+	conditions := slices.Concat([]Condition{""}, c.Conditions(), []Condition{"418", "501", "527"})
+	conditions = slices.DeleteFunc(conditions, func(c Condition) bool {
+		return c == Fallback4xx || c == Fallback5xx || c == FallbackReserved || c == OriginDown
+	})
+	used := map[*rule]bool{}
+	for _, edge := range conditions {
+		for _, origin := range conditions {
+			for _, cache := range []string{"", "HIT", "MISS"} {
+				for _, language := range []string{"en", "zh"} {
+					full := known
+					full.ErrorToken, full.ProxyStatus, full.Age = "http_custom", "esa; error=connection_refused", "17"
+					for _, q := range []Query{{}, full} {
+						q.Edge, q.Origin, q.CacheStatus, q.Lang = *leg(edge), leg(origin), cache, language
+						checkExplained(t, c, q)
+					}
+				}
+				for _, token := range []string{"", "http_custom"} {
+					q := Query{Edge: *leg(edge), Origin: leg(origin), CacheStatus: cache, ErrorToken: token}
+					if a := c.verdict(q, classifyEdge(edge, token)); a != nil {
+						for i := range c.built.verdicts {
+							if &c.built.verdicts[i].advice == a {
+								used[&c.built.verdicts[i]] = true
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	for i := range c.built.verdicts {
+		if r := &c.built.verdicts[i]; !used[r] {
+			t.Errorf("verdict %d never fits: %s", i+1, r.advice.says[english].source)
+		}
+	}
+}
+
+func checkExplained(t *testing.T, c *Catalog, q Query) {
+	t.Helper()
+	d, ok := c.Explain(q)
+	wrong := q.Edge.Condition != "" || q.Origin.Condition != "" && !q.Origin.Condition.Degrades()
+	if ok != wrong {
+		t.Fatalf("edge %q, origin %q: ok = %v", q.Edge.Condition, q.Origin.Condition, ok)
+	}
+	if !ok {
+		return
+	}
+	compared := classifyEdge(q.Edge.Condition, "") != edgeUnjudged && classifyEdge(q.Origin.Condition, "") != edgeUnjudged
+	if (d.Verdict != "") != compared {
+		t.Errorf("edge %q, origin %q: verdict %q", q.Edge.Condition, q.Origin.Condition, d.Verdict)
+	}
+	if n := len(d.Steps); n < 2 || n > 7 {
+		t.Errorf("edge %q, origin %q: %d steps", q.Edge.Condition, q.Origin.Condition, n)
+	}
+	if d.Fault == "" || d.Owner == "" || d.Severity.Rank() == 0 || d.Title == "" || d.Evidence == nil {
+		t.Errorf("edge %q, origin %q: not whole: %+v", q.Edge.Condition, q.Origin.Condition, d)
+	}
+	for _, s := range append(d.Steps, d.Summary, d.Verdict) {
+		if strings.ContainsAny(s, "{}") || s != "" && hasHan(s) != (q.Lang == "zh") {
+			t.Errorf("edge %q, origin %q, %s: %q", q.Edge.Condition, q.Origin.Condition, q.Lang, s)
+		}
+	}
+	for i, s := range d.Steps {
+		if slices.Contains(d.Steps[:i], s) {
+			t.Errorf("edge %q, origin %q: said twice: %s", q.Edge.Condition, q.Origin.Condition, s)
+		}
+	}
+}
+
+func TestExplain(t *testing.T) {
+	const (
+		originTeam = "origin team"
+		config     = "ESA configuration owner"
+		function   = "edge function author"
+		probe      = "whoever runs the probe"
+	)
+	for _, tt := range []struct {
+		name      string
+		q         Query
+		condition Condition
+		fault     Fault
+		owner     string
+		verdict   string // a part of it; "" = none
+		first     string // a part of the first step
+	}{
+		{"521 alone", Query{Edge: *leg("521")}, "521", FaultOriginLink, originTeam, "", "ss -lntp"},
+		{"522, origin well", Query{Edge: *leg("522"), Origin: &Leg{StatusCode: 200, Duration: 34 * time.Millisecond}},
+			"522", FaultOriginLink, originTeam, "origin answers directly (200 in 34 ms): ESA cannot reach it, most likely because its firewall", "Origin Protection"},
+		{"521, origin refuses here too", Query{Edge: *leg("521"), Origin: leg(ConnectRefused)}, "521", FaultOrigin, originTeam, "refuses connections from here as well", "ss -lntp"},
+		{"525, origin well", Query{Edge: *leg("525"), Origin: leg("")}, "525", FaultTLS, config, "SNI", "origin rules"},
+		{"526, origin expired", Query{Edge: *leg("526"), Origin: leg(TLSExpired)}, "526", FaultTLS, originTeam, "fails from here as well", "openssl"},
+		{"530, origin well", Query{Edge: *leg("530"), Origin: leg("")}, "530", FaultDNS, config, "does not resolve", "in place of the name"},
+		{"524, origin too slow", Query{Edge: *leg("524"), Origin: leg(Timeout)}, "524", FaultOrigin, originTeam, "does not answer in time", "time curl"},
+		{"503 of the origin's", Query{Edge: *leg("503"), Origin: leg("503")}, "503", FaultOrigin, originTeam, "ESA only passes it on", "Leave ESA alone"},
+		{"503, origin well", Query{Edge: *leg("503"), Origin: leg("")}, "503", FaultOriginLink, config, "custom response rule", "custom response rule"},
+		{"404, origin well", Query{Edge: *leg("404"), Origin: leg("")}, "404", FaultPlatform, config, "rewrite", "Purge"},
+		{"404 cached, origin well", Query{Edge: *leg("404"), Origin: leg(""), CacheStatus: "HIT", Age: "598"}, "404", FaultContent, config, "kept copy", "cached copy. Purge"},
+		{"594, origin well", Query{Edge: *leg("594"), Origin: leg("")}, "594", FaultFunction, function, "edge function", "fallback to the origin"},
+		{"594, origin down", Query{Edge: *leg("594"), Origin: leg("500")}, "594", FaultFunction, function, "falling back to the origin will not help", "Mend the origin first"},
+		{"403 with a token", Query{Edge: *leg("403"), ErrorToken: "http_custom"}, "403", FaultSecurity, config, "", "browser"},
+		{"403 of the origin's", Query{Edge: *leg("403"), Origin: leg("403")}, "403", FaultOrigin, originTeam, "ESA only passes it on", "Leave ESA alone"},
+		{"429 with a token is ESA's", Query{Edge: *leg("429"), ErrorToken: "http_ratelimit"}, "429", FaultSecurity, config, "", "browser"},
+		{"429 without is the origin's", Query{Edge: *leg("429")}, "429", FaultOrigin, originTeam, "", "whose limit"},
+		{"500 with the token of a rule that observes", Query{Edge: *leg("500"), ErrorToken: "intelligent_cc_acl"}, "500", FaultOrigin, originTeam, "", "error log"},
+		{"502 that ESA says it made", Query{Edge: *leg("502"), ProxyStatus: "esa; error=tls_protocol_error; detail=os_error"}, "502", FaultTLS, originTeam, "", "Ask the origin"},
+		{"502 behind another proxy's status", Query{Edge: *leg("502"), ProxyStatus: "varnish; error=dns_error"}, "502", FaultOriginLink, originTeam, "", "Ask the origin"},
+		{"hidden outage", Query{Origin: leg(ConnectRefused), CacheStatus: "HIT"}, OriginDown, FaultOrigin, originTeam, "the cache hides an outage", "Confirm it"},
+		{"no outage: the origin admits only ESA", Query{Origin: leg(ConnectTimeout), CacheStatus: "DYNAMIC"}, OriginDown, FaultOrigin, probe, "most likely it does not admit this agent", "Repeat it from this machine"},
+		{"origin refuses the agent", Query{Origin: leg("403")}, OriginDown, FaultOrigin, probe, "admits only ESA", "admit this agent"},
+		{"stale, origin down", Query{Edge: *leg(Stale), Origin: leg(ConnectRefused), CacheStatus: "STALE"}, Stale, FaultOrigin, originTeam, "hides an outage", "On the origin"},
+		{"nothing can be reached", Query{Edge: *leg(ConnectTimeout), Origin: leg(ConnectTimeout)}, ConnectTimeout, FaultNetwork, probe, "this agent's own network", "On this machine"},
+		{"timeout, origin quick", Query{Edge: *leg(Timeout), Origin: leg("")}, Timeout, FaultOriginLink, config, "time is lost in ESA", "Wait longer"},
+		{"timeout of both", Query{Edge: *leg(Timeout), Origin: leg(Timeout)}, Timeout, FaultOrigin, originTeam, "too slow or hangs", "more time"},
+		{"wrong page, origin right", Query{Edge: *leg(BodyMismatch), Origin: leg("")}, BodyMismatch, FaultContent, config, "old copy", "Purge"},
+		{"wrong page of the origin's", Query{Edge: *leg(BodyMismatch), Origin: leg(BodyMismatch)}, BodyMismatch, FaultContent, originTeam, "same wrong answer", "Leave ESA alone"},
+		{"challenge", Query{Edge: *leg(Challenge), Origin: leg("")}, Challenge, FaultSecurity, config, "only ESA's protection", "browser"},
+		{"a slow origin does answer", Query{Edge: *leg("522"), Origin: &Leg{Condition: Slow, StatusCode: 200, Duration: time.Second}}, "522", FaultOriginLink, originTeam, "200 in 1000 ms", "Origin Protection"},
+		{"origin could not be asked", Query{Edge: *leg("522"), Origin: leg(InternalError)}, "522", FaultOriginLink, originTeam, "", "Connect from outside"},
+		{"only the origin could not be asked", Query{Origin: leg(InternalError)}, InternalError, FaultClient, probe, "", "evidence"},
+		{"undocumented code", Query{Edge: *leg("527"), Origin: leg("")}, "527", FaultOriginLink, config, "origin answers directly", "Ask the origin"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d, ok := Default().Explain(tt.q)
+			if !ok {
+				t.Fatal("got nothing wrong")
+			}
+			if d.Condition != tt.condition || d.Fault != tt.fault || d.Owner != tt.owner {
+				t.Errorf("got %s, fault %s, owner %s; want %s, %s, %s", d.Condition, d.Fault, d.Owner, tt.condition, tt.fault, tt.owner)
+			}
+			if !strings.Contains(d.Verdict, tt.verdict) || (tt.verdict == "") != (d.Verdict == "") {
+				t.Errorf("verdict: got %q, want %q", d.Verdict, tt.verdict)
+			}
+			if !strings.Contains(d.Steps[0], tt.first) {
+				t.Errorf("first step: got %q, want %q", d.Steps[0], tt.first)
+			}
+		})
+	}
+	if _, ok := Default().Explain(Query{Origin: leg("")}); ok {
+		t.Error("both well: got a diagnosis")
+	}
+	if _, ok := Default().Explain(Query{ErrorToken: "bot", ProxyStatus: "esa; error=x", CacheStatus: "STALE"}); ok {
+		t.Error("edge well with alarming headers: got a diagnosis")
+	}
+}
+
+func TestEvidenceIsSaid(t *testing.T) {
+	for _, tt := range []struct {
+		q    Query
+		want string
+	}{
+		{Query{Edge: *leg("403"), ErrorToken: "http_bot"}, "names the security module behind this answer: http_bot."},
+		{Query{Edge: *leg("502"), CacheStatus: "HIT", Age: "598"}, "kept this error in its cache (HIT, age 598 s)"},
+		{Query{Edge: *leg("502"), CacheStatus: "HIT", Age: "-1; rm"}, "kept this error in its cache (HIT, age an unknown number of s)"},
+		{Query{Edge: *leg("525"), ProxyStatus: `ESA; detail=x;error="tls_protocol_error"`}, "ESA itself made this answer and gives the reason: tls_protocol_error."},
+		{Query{Edge: *leg(JSONMismatch), CacheStatus: "HIT"}, "served this from its cache"},
+	} {
+		if d, _ := Default().Explain(tt.q); !strings.Contains(d.Summary, tt.want) {
+			t.Errorf("summary: got %q, want %q", d.Summary, tt.want)
+		}
+	}
+	d, _ := Default().Explain(Query{Edge: *leg("404"), ErrorToken: "intelligent_cc_acl"})
+	if strings.Contains(d.Summary, "intelligent_cc_acl") {
+		t.Errorf("a rule that only observes is blamed: %s", d.Summary)
+	}
+}
+
+func TestEdgeError(t *testing.T) {
+	for _, tt := range []struct{ header, want string }{
+		{"", ""},
+		{"esa", ""},
+		{"esa; error=tls_protocol_error; detail=os_error", "tls_protocol_error"},
+		{"nginx; error=dns_error, ESA;error=connection_refused", "connection_refused"},
+		{"nginx; error=dns_error", ""},
+		{"esa; detail=error=no", ""},
+		{";;;,,=;esa;error", ""},
+		{"esa;error=", ""},
+	} {
+		if got := edgeError(tt.header); got != tt.want {
+			t.Errorf("edgeError(%q) = %q, want %q", tt.header, got, tt.want)
+		}
+	}
+}
+
+func TestFactsInCommands(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		q    Query
+		want string
+	}{
+		{"all known", known, "`curl -skv -m 20 -o /dev/null --connect-to ::203.0.113.10:8443 'https://shop.example.com/api/login?x=1&y=2'`"},
+		{"nothing known", Query{}, "`curl -skv -m 20 -o /dev/null --connect-to ::ORIGIN_IP:443 https://HOST/`"},
+		{"plain origin with no port", Query{URL: "https://a.example/", OriginURL: "http://a.example/", OriginAddr: "192.0.2.1"}, "--connect-to ::192.0.2.1:80 http://a.example/`"},
+		{"IPv6 origin with no port", Query{URL: "https://a.example/", OriginAddr: "2001:db8::1"}, "--connect-to ::'[2001:db8::1]:443' https://a.example/`"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			q := tt.q
+			q.Edge = *leg("522")
+			d, _ := Default().Explain(q)
+			if !strings.Contains(d.Steps[0], tt.want) {
+				t.Errorf("got %q, want %q", d.Steps[0], tt.want)
+			}
+		})
+	}
+	d, _ := Default().Explain(Query{Edge: *leg(TLSExpired), URL: "https://[2001:db8::2]:8443/"})
+	if want := "-connect '[2001:db8::2]:8443' -servername 2001:db8::2 "; !strings.Contains(d.Steps[0], want) {
+		t.Errorf("got %q, want %q", d.Steps[0], want)
+	}
+}
+
+func BenchmarkExplain(b *testing.B) {
+	q := known
+	q.Edge, q.Origin = *leg("522"), leg("")
+	for b.Loop() {
+		if _, ok := Default().Explain(q); !ok {
+			b.Fatal("nothing wrong")
+		}
+	}
+}
