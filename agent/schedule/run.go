@@ -1,0 +1,154 @@
+package schedule
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+)
+
+// job is a Job and what is remembered of it. It is guarded by the scheduler's
+// lock.
+type job struct {
+	Job
+	gone   bool // left the schedule: nothing about it counts any more
+	state  state
+	early  bool      // what it is queued or running for is no tick of its schedule
+	due    time.Time // of the run it is queued or running for
+	streak streak
+
+	again   *time.Timer // the early run that is to come; nil when there is none
+	againAt time.Time   // and when
+}
+
+type state int
+
+const (
+	idle state = iota
+	queued
+	active
+)
+
+// turn is one run of a job.
+type turn struct {
+	job *job
+	run func(ctx context.Context, due time.Time) bool // as it was when the run began
+	due time.Time
+}
+
+// tick is called when a job is due by its schedule. If it is busy with an early
+// run then that is as good, and nothing was missed.
+func (s *Scheduler) tick(j *job, due time.Time) {
+	switch {
+	case j.state == idle:
+		s.enqueue(j, due, false)
+	case j.early:
+	case j.state == active:
+		s.miss(missedOverlap)
+	default:
+		s.miss(missedOverload)
+	}
+}
+
+// enqueue lines an idle job up, and starts it if there is room.
+func (s *Scheduler) enqueue(j *job, due time.Time, early bool) {
+	s.disarm(j)
+	j.state, j.due, j.early = queued, due, early
+	s.queue = append(s.queue, j)
+	s.startQueued()
+}
+
+// startQueued starts jobs of the queue while there is room.
+func (s *Scheduler) startQueued() {
+	for s.running < s.max && len(s.queue) > 0 {
+		t := s.pop()
+		s.running++
+		s.started.Go(func() { s.work(t) })
+	}
+}
+
+// pop takes the first job off the queue, which is not empty.
+func (s *Scheduler) pop() turn {
+	j := s.queue[0]
+	s.queue[0] = nil
+	s.queue = s.queue[1:]
+	j.state = active
+	return turn{job: j, run: j.Run, due: j.due}
+}
+
+// work runs a job, and then those that wait for a place.
+func (s *Scheduler) work(t turn) {
+	for more := true; more; {
+		passed, ended := s.call(t)
+		t, more = s.finish(t.job, passed, ended)
+	}
+}
+
+// call runs a job. ended is false if its outcome says nothing: it panicked, or
+// was told to break off.
+func (s *Scheduler) call(t turn) (passed, ended bool) {
+	s.metrics.running.Inc()
+	defer s.metrics.running.Dec()
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error("check panicked", check(t.job.Name), "err", fmt.Sprint(p), "stack", string(debug.Stack()))
+			s.miss(missedPanic)
+			passed, ended = false, false
+		}
+	}()
+	s.metrics.delay.Observe(max(0, time.Since(t.due).Seconds()))
+	passed = t.run(s.ctx, t.due)
+	return passed, s.ctx.Err() == nil
+}
+
+// finish notes how a run went, and returns what its worker is to run next, if
+// anything.
+func (s *Scheduler) finish(j *job, passed, ended bool) (next turn, more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j.state = idle
+	if ended && !j.gone && s.phase == running {
+		s.count(j, passed)
+	}
+	if len(s.queue) == 0 || s.running > s.max {
+		s.running--
+		return turn{}, false
+	}
+	return s.pop(), true
+}
+
+// count takes an outcome into the job's streak, and arms the early run that may
+// follow from it.
+func (s *Scheduler) count(j *job, passed bool) {
+	after, again := j.streak.next(passed, j.Confirm.Failures, j.Settle)
+	j.streak = after
+	if !again || j.Confirm.Interval <= 0 {
+		return
+	}
+	at := time.Now().Add(j.Confirm.Interval)
+	s.started.Add(1)
+	j.againAt = at
+	j.again = time.AfterFunc(j.Confirm.Interval, func() {
+		defer s.started.Done()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		// It may have been disarmed while it waited for the lock.
+		if j.again != nil && j.againAt.Equal(at) {
+			j.again = nil
+			s.enqueue(j, at, true)
+		}
+	})
+}
+
+// disarm calls off the early run that may be pending: the job leaves, or runs
+// now anyway.
+func (s *Scheduler) disarm(j *job) {
+	if j.again != nil && j.again.Stop() {
+		s.started.Done()
+	}
+	j.again = nil
+}
+
+func (s *Scheduler) miss(reason string) {
+	s.metrics.missed.WithLabelValues(reason).Inc()
+}

@@ -1,0 +1,456 @@
+package schedule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestDay runs jobs for 24 hours: each at its phase, each time, none twice.
+func TestDay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Options{MaxConcurrent: 4})
+		specs := map[string]int{ // runs in a day
+			"10s": 8640, "1m30s": 960, "1h": 24, "*/5 * * * *": 288, "CRON_TZ=Asia/Shanghai 0 9 * * *": 1,
+		}
+		recorded := map[string]*runs{}
+		var jobs []Job
+		for spec := range specs {
+			recorded[spec] = &runs{}
+			jobs = append(jobs, Job{Name: "shop/home", Spec: mustSpec(t, spec), Run: recorded[spec].pass})
+			jobs[len(jobs)-1].Name += spec
+		}
+		replace(t, s, jobs...)
+		stop := start(t, s)
+		later(24 * time.Hour)
+		stop()
+
+		for spec, want := range specs {
+			r := recorded[spec]
+			if r.count() != want {
+				t.Errorf("%s: ran %d times in a day, want %d", spec, r.count(), want)
+			}
+			for i, at := range r.at {
+				if late := r.real[i].Sub(at); late < 0 || late > time.Millisecond {
+					t.Fatalf("%s: due %v, ran %v", spec, at, r.real[i])
+				}
+				if i > 0 && mustSpec(t, spec).period > 0 && at.Sub(r.at[i-1]) != mustSpec(t, spec).period {
+					t.Fatalf("%s: %v comes %v after the one before", spec, at, at.Sub(r.at[i-1]))
+				}
+			}
+		}
+		wantMissed(t, s, nil)
+	})
+}
+
+// TestPhaseSurvivesRestart starts the same job at odd moments.
+func TestPhaseSurvivesRestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		phase := time.Duration(-1)
+		for range 20 {
+			s, r := New(Options{}), &runs{}
+			replace(t, s, Job{Name: "shop/home", Spec: mustSpec(t, "10s"), Run: r.pass})
+			stop := start(t, s)
+			later(10 * time.Second)
+			stop()
+			if r.count() != 1 {
+				t.Fatalf("ran %d times in its first period, want once", r.count())
+			}
+			got := time.Duration(r.real[0].UnixNano()) % (10 * time.Second)
+			if phase >= 0 && got != phase {
+				t.Fatalf("phase %v after a restart, %v before", got, phase)
+			}
+			phase = got
+			time.Sleep(3717 * time.Millisecond)
+		}
+		if phase%time.Second == 0 {
+			t.Errorf("phase %v is whole seconds", phase)
+		}
+	})
+}
+
+// TestTenThousandStartEvenly holds that there is no burst, neither at the start
+// nor later, and that no job is left out of the first period.
+func TestTenThousandStartEvenly(t *testing.T) {
+	for _, spec := range []string{"10s", "1m"} {
+		t.Run(spec, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const n = 10_000
+				period := mustSpec(t, spec).period
+				time.Sleep(4321 * time.Millisecond)
+				s := New(Options{MaxConcurrent: 1000})
+				tenths := make([]atomic.Int64, 20)
+				begin := time.Now()
+				ran := make([]atomic.Int64, n)
+				jobs := make([]Job, n)
+				for i := range jobs {
+					jobs[i] = Job{Name: fmt.Sprintf("site-%d/home", i), Spec: mustSpec(t, spec), Run: func(context.Context, time.Time) bool {
+						ran[i].Add(1)
+						tenths[time.Since(begin)*10/period].Add(1)
+						return true
+					}}
+				}
+				replace(t, s, jobs...)
+				stop := start(t, s)
+				later(period)
+				for i := range ran {
+					if got := ran[i].Load(); got != 1 {
+						t.Fatalf("job %d ran %d times in its first period", i, got)
+					}
+				}
+				if got := runtime.NumGoroutine(); got > 50 {
+					t.Errorf("%d goroutines at rest", got)
+				}
+				later(period - time.Millisecond)
+				stop()
+				for i := range tenths {
+					if got := tenths[i].Load(); got < n/10-150 || got > n/10+150 {
+						t.Errorf("%d starts in the %dth tenth of a period, want about %d", got, i, n/10)
+					}
+				}
+				wantMissed(t, s, nil)
+			})
+		})
+	}
+}
+
+func TestCronLinesDoNotStartInOneInstant(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, r := New(Options{MaxConcurrent: 1000}), &runs{}
+		var jobs []Job
+		for i := range 1000 {
+			jobs = append(jobs, Job{Name: fmt.Sprintf("site-%d/home", i), Spec: mustSpec(t, "*/5 * * * *"), Run: r.pass})
+		}
+		replace(t, s, jobs...)
+		if len(s.slots) != 1 {
+			t.Errorf("%d cron entries for one line", len(s.slots))
+		}
+		start(t, s)
+		later(5*time.Minute + lineSpread)
+		perSecond := map[int]int{}
+		for _, at := range r.real {
+			if at.Minute()%5 != 0 {
+				t.Fatalf("ran at %v", at)
+			}
+			perSecond[at.Second()]++
+		}
+		// The scheduler began on the minute, so that one counts, less the jobs
+		// at its very beginning.
+		if r.count() < 1990 || len(perSecond) != int(lineSpread/time.Second) {
+			t.Errorf("%d runs in the seconds %v", r.count(), perSecond)
+		}
+		for second, n := range perSecond {
+			if n < 300 || n > 500 {
+				t.Errorf("%d starts in second %d, want about 400", n, second)
+			}
+		}
+	})
+}
+
+func TestOverlapIsSkipped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Options{MaxConcurrent: 10})
+		var r runs
+		var together, most atomic.Int64
+		replace(t, s, Job{Name: "shop/slow", Spec: mustSpec(t, "10s"), Run: func(_ context.Context, due time.Time) bool {
+			r.add(due)
+			most.Store(max(most.Load(), together.Add(1)))
+			defer together.Add(-1)
+			time.Sleep(25 * time.Second)
+			return true
+		}})
+		start(t, s)
+		later(10 * time.Minute)
+		if most.Load() != 1 {
+			t.Errorf("%d runs at once", most.Load())
+		}
+		if r.count() != 20 { // each third tick
+			t.Errorf("ran %d times, want 20", r.count())
+		}
+		wantMissed(t, s, map[string]int{missedOverlap: 40})
+	})
+}
+
+// TestOverload gives a scheduler twice the work that it can do: every job still
+// gets its turn, as often as the others.
+func TestOverload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log syncBuffer
+		s := New(Options{MaxConcurrent: 5, Log: logTo(&log)})
+		const n = 100
+		var together, most atomic.Int64
+		recorded := make([]runs, n)
+		var jobs []Job
+		for i := range n {
+			jobs = append(jobs, Job{Name: fmt.Sprintf("site-%d/home", i), Spec: mustSpec(t, "10s"), Run: func(_ context.Context, due time.Time) bool {
+				recorded[i].add(due)
+				most.Store(max(most.Load(), together.Add(1)))
+				defer together.Add(-1)
+				time.Sleep(time.Second)
+				return true
+			}})
+		}
+		replace(t, s, jobs...)
+		start(t, s)
+		later(200 * time.Second)
+		if most.Load() != 5 {
+			t.Errorf("%d jobs at once, want 5", most.Load())
+		}
+		for i := range recorded {
+			// Five a second for 200 s are ten runs each.
+			if got := recorded[i].count(); got < 9 || got > 11 {
+				t.Errorf("job %d ran %d times, want about 10", i, got)
+			}
+			for k, at := range recorded[i].at {
+				if late := recorded[i].real[k].Sub(at); late > 21*time.Second {
+					t.Errorf("job %d started %v late", i, late)
+				}
+			}
+		}
+		// What was due (2000) less what ran (1000) and what waits (100); a job is
+		// five times as long waiting as it is running.
+		overload, overlap := missed(s, missedOverload), missed(s, missedOverlap)
+		if got := overload + overlap; got < 850 || got > 950 || overload < 4*overlap {
+			t.Errorf("missed %d for overload and %d for overlap, want about 900, most for overload", overload, overlap)
+		}
+		if missed(s, missedClock) != 0 {
+			t.Error("an overload was taken for a jump of the clock")
+		}
+		if got := strings.Count(log.String(), "checks start late"); got != 4 {
+			t.Errorf("said %d times in 200 s, want once a minute:\n%s", got, log.String())
+		}
+
+		s.SetMaxConcurrent(50)
+		later(2 * time.Minute)
+		if !strings.Contains(log.String(), "checks start on time again") {
+			t.Errorf("the end of the overload was not said:\n%s", log.String())
+		}
+	})
+}
+
+func TestConfirmAndSettle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Options{MaxConcurrent: 10})
+		var r runs
+		outcomes := "..xxxx..."
+		replace(t, s, Job{
+			Name: "shop/home", Spec: mustSpec(t, "1m"), Confirm: Confirm{Failures: 3, Interval: 5 * time.Second}, Settle: 2,
+			Run: func(_ context.Context, due time.Time) bool {
+				time.Sleep(100 * time.Millisecond)
+				r.add(due)
+				return r.count() > len(outcomes) || outcomes[r.count()-1] == '.'
+			},
+		})
+		start(t, s)
+		later(6 * time.Minute)
+		const run, minute = 5100 * time.Millisecond, time.Minute
+		// Two ticks; the third fails, and twice more at once; the fourth fails
+		// and changes nothing; the fifth passes, and once more at once.
+		want := []time.Duration{0, minute, 2 * minute, 2*minute + run, 2*minute + 2*run, 3 * minute, 4 * minute, 4*minute + run, 5 * minute}
+		var got []time.Duration
+		for _, at := range r.at {
+			got = append(got, at.Sub(r.at[0]))
+		}
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("ran at\n%v, want\n%v", got, want)
+		}
+		wantMissed(t, s, nil)
+	})
+}
+
+// TestTickTakesTheEarlyRunsPlace holds that a tick of the schedule which comes
+// before the early run replaces it, and one which comes in the middle of it is
+// no miss.
+func TestTickTakesTheEarlyRunsPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Options{MaxConcurrent: 10})
+		var before, during runs
+		replace(t, s,
+			Job{Name: "shop/before", Spec: mustSpec(t, "4s"), Confirm: Confirm{Failures: 100, Interval: 5 * time.Second},
+				Run: func(_ context.Context, due time.Time) bool { before.add(due); return false }},
+			Job{Name: "shop/during", Spec: mustSpec(t, "10s"), Confirm: Confirm{Failures: 2, Interval: 8500 * time.Millisecond},
+				Run: func(_ context.Context, due time.Time) bool {
+					during.add(due)
+					time.Sleep(time.Second)
+					return false
+				}})
+		start(t, s)
+		later(time.Minute)
+		if before.count() != 15 {
+			t.Errorf("each 4 s with early runs after 5 s: ran %d times a minute, want 15", before.count())
+		}
+		// Due, then again from 9.5 to 10.5 s, over the next tick: that is
+		// skipped, the fault is confirmed, and the ticks that follow run.
+		if during.count() != 6 {
+			t.Errorf("ran %d times a minute, want 6", during.count())
+		}
+		wantMissed(t, s, nil)
+	})
+}
+
+func TestPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log syncBuffer
+		s := New(Options{MaxConcurrent: 1, Log: logTo(&log)})
+		var r runs
+		replace(t, s, Job{Name: "shop/home", Spec: mustSpec(t, "10s"), Confirm: Confirm{Failures: 3, Interval: time.Second},
+			Run: func(_ context.Context, due time.Time) bool {
+				r.add(due)
+				if r.count() <= 2 {
+					panic("boom")
+				}
+				return true
+			}})
+		start(t, s)
+		later(time.Minute)
+		if r.count() != 6 {
+			t.Errorf("ran %d times a minute, want 6: a panic must neither end the job nor bring it early", r.count())
+		}
+		wantMissed(t, s, map[string]int{missedPanic: 2})
+		for _, want := range []string{"check panicked", "site=shop", "check=home", "err=boom", "TestPanic"} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("log lacks %q:\n%s", want, log.String())
+			}
+		}
+	})
+}
+
+func TestRunNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Options{MaxConcurrent: 1})
+		var r, other runs
+		replace(t, s, Job{Name: "shop/home", Spec: mustSpec(t, "1h"), Run: func(_ context.Context, due time.Time) bool {
+			r.add(due)
+			time.Sleep(time.Second)
+			return true
+		}}, Job{Name: "shop/other", Spec: mustSpec(t, "1h"), Run: other.pass})
+		if err := s.RunNow("shop/home"); !errors.Is(err, ErrStopped) {
+			t.Errorf("before Run: %v", err)
+		}
+		stop := start(t, s)
+		synctest.Wait()
+		if err := s.RunNow("shop/nothing"); !errors.Is(err, ErrUnknown) {
+			t.Errorf("unknown: %v", err)
+		}
+		if err := s.RunNow("shop/home"); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.RunNow("shop/home"); !errors.Is(err, ErrBusy) {
+			t.Errorf("running: %v", err)
+		}
+		if err := s.RunNow("shop/other"); err != nil { // waits for its turn
+			t.Fatal(err)
+		}
+		if err := s.RunNow("shop/other"); !errors.Is(err, ErrBusy) {
+			t.Errorf("queued: %v", err)
+		}
+		later(time.Second)
+		if r.count() != 1 || other.count() != 1 {
+			t.Errorf("ran %d and %d times, want once each", r.count(), other.count())
+		}
+		stop()
+		if err := s.RunNow("shop/home"); !errors.Is(err, ErrStopped) {
+			t.Errorf("after Run: %v", err)
+		}
+	})
+}
+
+// TestStop holds that running jobs may end within the grace period, that
+// waiting ones do not begin, and that what is left is told to break off.
+func TestStop(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		takes time.Duration
+		want  time.Duration // until Run is back
+		broke bool
+	}{
+		{"in time", 3 * time.Second, 3 * time.Second, false},
+		{"too slow", time.Minute, 20 * time.Second, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := New(Options{MaxConcurrent: 1, Grace: 20 * time.Second})
+				var broke atomic.Bool
+				var r, queued runs
+				confirm := Confirm{Failures: 3, Interval: time.Second}
+				replace(t, s, Job{Name: "shop/home", Spec: mustSpec(t, "1h"), Confirm: confirm, Run: func(ctx context.Context, due time.Time) bool {
+					r.add(due)
+					select {
+					case <-time.After(tc.takes):
+					case <-ctx.Done():
+						broke.Store(true)
+					}
+					return false
+				}}, Job{Name: "shop/queued", Spec: mustSpec(t, "1h"), Run: queued.pass})
+				stop := start(t, s)
+				synctest.Wait()
+				for _, name := range []string{"shop/home", "shop/queued"} {
+					if err := s.RunNow(name); err != nil {
+						t.Fatal(err)
+					}
+				}
+				synctest.Wait()
+				begin := time.Now()
+				stop()
+				if took := time.Since(begin); took != tc.want {
+					t.Errorf("Run came back after %v, want %v", took, tc.want)
+				}
+				if broke.Load() != tc.broke {
+					t.Errorf("told to break off: %v, want %v", broke.Load(), tc.broke)
+				}
+				later(time.Hour)
+				if r.count() != 1 || queued.count() != 0 {
+					t.Errorf("ran %d and %d times, want once and never", r.count(), queued.count())
+				}
+			})
+		})
+	}
+}
+
+// TestStopCallsOffEarlyRuns stops while an early run is pending.
+func TestStopCallsOffEarlyRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Options{})
+		var r runs
+		replace(t, s, Job{Name: "shop/home", Spec: mustSpec(t, "1h"), Confirm: Confirm{Failures: 3, Interval: time.Minute},
+			Run: func(_ context.Context, due time.Time) bool { r.add(due); return false }})
+		stop := start(t, s)
+		synctest.Wait()
+		if err := s.RunNow("shop/home"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		begin := time.Now()
+		stop()
+		if took := time.Since(begin); took != 0 {
+			t.Errorf("stopping took %v", took)
+		}
+		later(time.Hour)
+		if r.count() != 1 {
+			t.Errorf("ran %d times, want once", r.count())
+		}
+		if err := s.Run(t.Context()); err == nil {
+			t.Error("a second Run gives no error")
+		}
+	})
+}
+
+func TestLastBeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Options{})
+		if !s.LastBeat().IsZero() {
+			t.Error("a beat before Run")
+		}
+		start(t, s)
+		later(90 * time.Minute)
+		if since := time.Since(s.LastBeat()); since > beat {
+			t.Errorf("the last beat was %v ago", since)
+		}
+	})
+}
