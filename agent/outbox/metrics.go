@@ -1,0 +1,61 @@
+package outbox
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// The outcomes of an attempt.
+const (
+	outcomeSent    = "sent"
+	outcomeFailed  = "failed"  // and is tried again
+	outcomeDropped = "dropped" // refused for good, or its receiver was removed
+)
+
+// metrics counts what the outbox does.
+type metrics struct {
+	notifications *prometheus.CounterVec
+	owed          *prometheus.GaugeVec
+	latency       prometheus.Histogram
+}
+
+// newMetrics registers with reg unless that is nil. It panics when reg has the
+// names already.
+func newMetrics(reg prometheus.Registerer) *metrics {
+	f := promauto.With(reg)
+	return &metrics{
+		notifications: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "esawatch_notifications_total",
+			Help: "Attempts to tell a receiver of an incident, by outcome.",
+		}, []string{"receiver", "outcome"}),
+		owed: f.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "esawatch_notification_queue_length",
+			Help: "Incidents whose present state a receiver has not been told yet.",
+		}, []string{"receiver"}),
+		latency: f.NewHistogram(prometheus.HistogramOpts{
+			Name:                            "esawatch_notification_latency_seconds",
+			Help:                            "Time from a change of state to its delivery, with the waits that the configuration asks for.",
+			Buckets:                         []float64{.1, .5, 1, 2.5, 5, 7.5, 10, 30, 60, 300, 1800, 14400},
+			NativeHistogramBucketFactor:     1.1,
+			NativeHistogramMaxBucketNumber:  100,
+			NativeHistogramMinResetDuration: time.Hour,
+		}),
+	}
+}
+
+// preset makes the series of a receiver, so that the first failure is a rise
+// and not a new series.
+func (m *metrics) preset(receiver string) {
+	for _, outcome := range []string{outcomeSent, outcomeFailed, outcomeDropped} {
+		m.notifications.WithLabelValues(receiver, outcome)
+	}
+	m.owed.WithLabelValues(receiver)
+}
+
+// remove takes the queue of a receiver that is gone out of the metrics. Its
+// counters stay, or nobody could see what was dropped with it.
+func (m *metrics) remove(receiver string) {
+	m.owed.DeleteLabelValues(receiver)
+}

@@ -1,0 +1,151 @@
+package outbox
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/esawatch/esawatch/agent/incident"
+)
+
+const (
+	// scanPause is the least time between two looks at all records. The first
+	// change is seen at once; of many the later ones wait for the next look.
+	scanPause = 10 * time.Millisecond
+	// scanEvery is the time after which all records are looked at even if
+	// nobody said that one changed.
+	scanEvery = time.Minute
+	// maxPrunes bounds the writes of one look.
+	maxPrunes = 10
+)
+
+// Run tells the receivers what they are owed until ctx is done. Then it waits
+// for the attempts under way, within Options.Grace, and cuts off the rest: what
+// is not settled by then is in the records, and told by the next process. It
+// always returns nil, and must be called once.
+func (o *Outbox) Run(ctx context.Context) error {
+	send, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	var wg sync.WaitGroup
+	crew := crew{working: make(map[string]running), leaving: make(map[string]<-chan struct{})}
+	crew.start = func(w *worker, after <-chan struct{}) running {
+		ctx, stop := context.WithCancel(ctx)
+		send, cut := context.WithCancel(send)
+		wg.Go(func() {
+			defer stop()
+			defer cut()
+			w.run(ctx, send, after)
+		})
+		return running{w, func() { stop(); cut() }}
+	}
+
+	o.watch(ctx, &crew)
+
+	wait := time.AfterFunc(o.opts.Grace, cut)
+	defer wait.Stop()
+	wg.Wait()
+	return nil
+}
+
+// watch looks at the records whenever one has changed, until ctx is done.
+func (o *Outbox) watch(ctx context.Context, crew *crew) {
+	seen := make(map[string]story)
+	next := time.NewTimer(scanEvery)
+	defer next.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-o.replan:
+			crew.assign(o, o.current())
+			clear(seen) // all is looked at in the light of the new settings
+		case <-o.opts.Records.Changed():
+		case <-next.C:
+		}
+		if more := o.scan(ctx, seen, crew); more {
+			next.Reset(scanPause)
+		} else {
+			next.Reset(scanEvery)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(scanPause):
+		}
+	}
+}
+
+// story is how far the incidents of a record have got. While it is the same
+// nobody is owed anything new.
+type story struct {
+	incidents int
+	last      string // the ID of the newest
+	seq       int    // of the newest
+}
+
+func storyOf(rec *incident.Record) story {
+	s := story{incidents: len(rec.Incidents)}
+	if s.incidents > 0 {
+		last := &rec.Incidents[s.incidents-1]
+		s.last, s.seq = last.ID, last.Seq
+	}
+	return s
+}
+
+// scan finds the records whose stories went on since they were seen and has the
+// workers look at them. Then it takes out of the records what is over and owed
+// to nobody; more tells that there is more of that.
+func (o *Outbox) scan(ctx context.Context, seen map[string]story, crew *crew) (more bool) {
+	settings := o.current()
+	if !settings.ready {
+		return false
+	}
+	records := o.opts.Records.Records()
+	var changed, settled []string
+	for i := range records {
+		rec := &records[i]
+		if s := storyOf(rec); s != seen[rec.Site] {
+			seen[rec.Site] = s
+			changed = append(changed, rec.Site)
+		}
+		if _, _, ok := incident.Prune(*rec, settings.settled); ok {
+			settled = append(settled, rec.Site)
+		}
+	}
+	if len(seen) > len(records) {
+		forgetOthers(seen, records)
+	}
+	crew.mark(changed)
+	for _, site := range settled[:min(len(settled), maxPrunes)] {
+		_, err := o.opts.Records.Update(ctx, site, settings.prune)
+		if err != nil {
+			o.log.Error("cannot save that an incident is settled", "site", site, "err", err)
+		}
+	}
+	return len(settled) > maxPrunes
+}
+
+// forgetOthers keeps of seen only what is in records.
+func forgetOthers(seen map[string]story, records []incident.Record) {
+	sites := make(map[string]struct{}, len(records))
+	for i := range records {
+		sites[records[i].Site] = struct{}{}
+	}
+	maps.DeleteFunc(seen, func(site string, _ story) bool {
+		_, there := sites[site]
+		return !there
+	})
+}
+
+// settled tells whether nobody is owed anything of an incident.
+func (s *settings) settled(inc *incident.Incident) bool {
+	return !slices.ContainsFunc(s.receivers, func(r Receiver) bool { return r.owed(inc) })
+}
+
+// prune takes out of a record what is over and settled.
+func (s *settings) prune(rec incident.Record) (incident.Record, bool) {
+	rec, _, pruned := incident.Prune(rec, s.settled)
+	return rec, pruned
+}
