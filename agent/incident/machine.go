@@ -36,11 +36,17 @@ const reorderWindow = time.Minute
 //     failure starts its own count, unless the alert fires already: then it
 //     raises it.
 func Next(rec Record, r checks.Result, p Policy) (Record, bool) {
-	state, known := rec.Checks[r.Check]
-	if !known && r.Outcome == checks.Pass {
-		return rec, false // the common case: well, and was well
+	if rec.stays(r.Check, r.Outcome) {
+		return rec, false
 	}
-	return step(rec, state, r, p)
+	return step(rec, rec.Checks[r.Check], r, p)
+}
+
+// stays tells that a result changes nothing, in the common case: the check is
+// well, and was.
+func (rec *Record) stays(check string, outcome checks.Outcome) bool {
+	_, known := rec.Checks[check]
+	return !known && outcome == checks.Pass
 }
 
 // step is Next for a result that has something to change.
@@ -170,14 +176,24 @@ func (c CheckState) aggregate(quorum int) State {
 // while it is not well.
 func (rec Record) withCheck(r checks.Result, state CheckState) Record {
 	rec.Version, rec.Site = RecordVersion, r.Site
+	if state.State == OK {
+		return rec.withoutCheck(r.Check)
+	}
 	states := maps.Clone(rec.Checks)
 	if states == nil {
 		states = make(map[string]CheckState, 1)
 	}
-	if state.State == OK {
-		delete(states, r.Check)
-	} else {
-		states[r.Check] = state
+	states[r.Check] = state
+	rec.Checks = states
+	return rec
+}
+
+// withoutCheck is the record with no state of the check: it is well, or gone.
+func (rec Record) withoutCheck(check string) Record {
+	states := maps.Clone(rec.Checks)
+	delete(states, check)
+	if len(states) == 0 {
+		states = nil
 	}
 	rec.Checks = states
 	return rec
@@ -197,14 +213,13 @@ func Remove(rec Record, keep func(check string) bool, at time.Time) (Record, boo
 		return rec, false
 	}
 	slices.Sort(gone)
-	states := maps.Clone(rec.Checks)
 	for _, check := range gone {
-		delete(states, check)
 		if rec.Checks[check].State == Firing {
 			rec = rec.recover(check, at.UTC().Round(0), EventRemoved)
 		}
+		rec = rec.withoutCheck(check)
 	}
-	rec.Version, rec.Checks = RecordVersion, states
+	rec.Version = RecordVersion
 	return rec, true
 }
 

@@ -247,10 +247,13 @@ func (i *Incident) firing() bool {
 	return false
 }
 
+// idTail is the length of an ID after the site's name.
+const idTail = len("-20060102T150405Z-") + 6
+
 // newID is short, unique, safe in a URL, and the same whenever it is made again:
 // site-20261124T003412Z-ab12cd, with a long site's name cut.
 func (rec *Record) newID(site string, at time.Time) string {
-	const maxSite = 63 - len("-20060102T150405Z-") - 6
+	const maxSite = 63 - idTail
 	seed := site + at.Format(time.RFC3339Nano)
 	for n := 0; ; n++ {
 		sum := sha256.Sum256([]byte(seed + strconv.Itoa(n)))

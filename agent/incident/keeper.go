@@ -1,0 +1,284 @@
+package incident
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/esawatch/esawatch/agent/store"
+	"github.com/esawatch/esawatch/checks"
+)
+
+// Options are what a Keeper is made with. The zero value works.
+type Options struct {
+	Location string        // of this agent, for its metrics
+	Log      *slog.Logger  // nil: none
+	Interval time.Duration // between looks for reminders and for writes to try again; 0 = 5 s
+	History  int           // ended incidents kept of each site; 0 = 20
+}
+
+// Keeper remembers the records of all sites: it takes results in, saves what
+// they change before anybody else sees it, and hands out snapshots.
+//
+// While the store cannot be written it goes on from memory, says so by Healthy,
+// and saves what is missing once it can be.
+//
+// Load comes first, then SetPolicies; then all methods may be called at once.
+type Keeper struct {
+	kv      store.KV
+	log     *slog.Logger
+	opts    Options
+	changed chan struct{}
+	config  atomic.Pointer[config]
+
+	mu    sync.RWMutex
+	sites map[string]*site
+
+	unsaved unsaved
+}
+
+// config is what a reload replaces, as a whole.
+type config struct {
+	policies map[string]map[string]Policy // by site and check
+	timings  Timings
+}
+
+// site is the record of one site. mu is held while a change is made and saved,
+// so that a site's changes come one after another; readers need only rec.
+type site struct {
+	name string
+	rec  atomic.Pointer[Record]
+
+	mu    sync.Mutex
+	rev   store.Revision      // at which the store has the record
+	dirty bool                // the store has an older one
+	seen  map[place]time.Time // start of the newest result
+}
+
+// place is where a result comes from.
+type place struct{ check, location string }
+
+// NewKeeper returns a keeper that knows nothing yet: see Load.
+func NewKeeper(kv store.KV, opts Options) *Keeper {
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	opts.Interval = cmp.Or(opts.Interval, 5*time.Second)
+	opts.History = cmp.Or(opts.History, 20)
+	k := &Keeper{
+		kv: kv, log: opts.Log.With("component", "incident"), opts: opts,
+		changed: make(chan struct{}, 1), sites: make(map[string]*site),
+	}
+	k.config.Store(&config{})
+	return k
+}
+
+// Observe takes a result in. The result of a check that has no policy is
+// ignored: it was under way when its check left the configuration. What it
+// changes is saved when Observe returns; ctx cannot stop that half-way.
+//
+// The error is the store's where the store gives an answer that makes no
+// sense. A store that cannot be written is no error here: see Healthy.
+func (k *Keeper) Observe(ctx context.Context, r checks.Result) error {
+	s := k.site(r.Site, false)
+	if s == nil {
+		return nil
+	}
+	start := r.StartedAt.UTC().Round(0)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// Read under the lock: a reload that drops the check comes either before
+	// this, and then it has no policy, or after, and then it drops its state.
+	p, ok := k.config.Load().policies[r.Site][r.Check]
+	if !ok {
+		return nil
+	}
+	from := place{r.Check, r.Location}
+	if late(s.seen[from], start) {
+		k.log.Debug("result came late", "site", r.Site, "check", r.Check, "location", r.Location)
+		return nil
+	}
+	s.seen[from] = start
+	if s.rec.Load().stays(r.Check, r.Outcome) {
+		return nil
+	}
+	return k.observe(ctx, s, r, p)
+}
+
+// observe is the part of Observe that allocates.
+func (k *Keeper) observe(ctx context.Context, s *site, r checks.Result, p Policy) error {
+	_, err := k.change(ctx, s, func(rec Record) (Record, bool) { return Next(rec, r, p) })
+	return err
+}
+
+// Update changes the record of a site by f, and returns it as it then is. f
+// must be a function of its argument alone: it is called again when somebody
+// else has changed the record meanwhile. Its bool tells whether there is
+// something to save. Incidents that f takes out of the record become history.
+func (k *Keeper) Update(ctx context.Context, name string, f func(Record) (Record, bool)) (Record, error) {
+	s := k.site(name, true)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return k.change(ctx, s, f)
+}
+
+// SetPolicies replaces the policies, which are by full name (SITE/CHECK), and
+// the timings. The checks that have no policy any more are removed: their
+// alerts end with that reason, all others stay as they are.
+func (k *Keeper) SetPolicies(ctx context.Context, policies map[string]Policy, t Timings) error {
+	next := &config{policies: make(map[string]map[string]Policy), timings: t}
+	for full, p := range policies {
+		name, check := checks.SplitName(full)
+		if next.policies[name] == nil {
+			next.policies[name] = make(map[string]Policy)
+		}
+		next.policies[name][check] = p
+	}
+	for name := range next.policies {
+		k.site(name, true)
+	}
+	k.config.Store(next)
+	return k.each(func(s *site) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		known := next.policies[s.name]
+		has := func(check string) bool { _, ok := known[check]; return ok }
+		maps.DeleteFunc(s.seen, func(p place, _ time.Time) bool { return !has(p.check) })
+		_, err := k.change(ctx, s, func(rec Record) (Record, bool) { return Remove(rec, has, time.Now()) })
+		return err
+	})
+}
+
+// Run adds the reminders and tries writes again, until ctx is done. It returns
+// nil. Changes may still be made afterwards; Flush saves what they could not.
+func (k *Keeper) Run(ctx context.Context) error {
+	ticker := time.NewTicker(k.opts.Interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			k.Flush(ctx)
+			return nil
+		case <-ticker.C:
+			k.Flush(ctx)
+			k.remind(ctx)
+		}
+	}
+}
+
+// remind adds the reminders that are due.
+func (k *Keeper) remind(ctx context.Context) {
+	now := time.Now()
+	_ = k.each(func(s *site) error {
+		timings := k.config.Load().timings
+		if _, due := Tick(*s.rec.Load(), now, timings); !due {
+			return nil
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		_, err := k.change(ctx, s, func(rec Record) (Record, bool) { return Tick(rec, now, timings) })
+		if err != nil {
+			k.log.Error("cannot add a reminder", "site", s.name, "err", err)
+		}
+		return nil
+	})
+}
+
+// Changed holds a value when a record has changed since it was last received
+// from, and at the start. It is for one reader: the outbox.
+func (k *Keeper) Changed() <-chan struct{} { return k.changed }
+
+// Records returns all records, by site. They are snapshots and must not be
+// changed.
+func (k *Keeper) Records() []Record {
+	var all []Record
+	for _, s := range k.all() {
+		if rec := s.rec.Load(); !rec.Empty() {
+			all = append(all, *rec)
+		}
+	}
+	return all
+}
+
+// Record returns a site's record, and false when there is nothing to remember
+// of it: all is well.
+func (k *Keeper) Record(name string) (Record, bool) {
+	s := k.site(name, false)
+	if s == nil {
+		return Record{}, false
+	}
+	rec := s.rec.Load()
+	return *rec, !rec.Empty()
+}
+
+// Open returns the open incidents, oldest first.
+func (k *Keeper) Open() []Incident {
+	var open []Incident
+	for _, s := range k.all() {
+		if inc, ok := s.rec.Load().open(); ok {
+			open = append(open, inc)
+		}
+	}
+	slices.SortStableFunc(open, func(a, b Incident) int { return a.OpenedAt.Compare(b.OpenedAt) })
+	return open
+}
+
+// site returns the site of that name, made anew if need be and wanted.
+func (k *Keeper) site(name string, make bool) *site {
+	k.mu.RLock()
+	s := k.sites[name]
+	k.mu.RUnlock()
+	if s != nil || !make {
+		return s
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if s := k.sites[name]; s != nil {
+		return s
+	}
+	s = newSite(name, Record{}, 0)
+	k.sites[name] = s
+	return s
+}
+
+func newSite(name string, rec Record, rev store.Revision) *site {
+	s := &site{name: name, rev: rev, seen: make(map[place]time.Time)}
+	s.rec.Store(&rec)
+	return s
+}
+
+// all returns the sites by name.
+func (k *Keeper) all() []*site {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return slices.SortedFunc(maps.Values(k.sites), func(a, b *site) int { return strings.Compare(a.name, b.name) })
+}
+
+// each calls f for every site, many at once, since each may wait for the disk
+// and they can share that. It returns the first error, having done them all.
+func (k *Keeper) each(f func(*site) error) error {
+	const atOnce = 64
+	var (
+		wg    sync.WaitGroup
+		once  sync.Once
+		first error
+	)
+	turns := make(chan struct{}, atOnce)
+	for _, s := range k.all() {
+		turns <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-turns }()
+			if err := f(s); err != nil {
+				once.Do(func() { first = err })
+			}
+		})
+	}
+	wg.Wait()
+	return first
+}

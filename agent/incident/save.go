@@ -1,0 +1,246 @@
+package incident
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/esawatch/esawatch/agent/store"
+)
+
+// The keys in the store. What cannot be read is moved below badPrefix, for a
+// person to look at.
+const (
+	sitePrefix    = "site/"
+	historyPrefix = "history/"
+	badPrefix     = "bad/"
+)
+
+const (
+	// saveTimeout bounds one write. It does not end with the caller's context:
+	// what was observed is to be remembered though the agent is stopping.
+	saveTimeout = 30 * time.Second
+	// maxConflicts bounds how often one change is made anew.
+	maxConflicts = 20
+)
+
+// Load reads all records. It must be called once, before anything else. A
+// record that cannot be read is set aside and logged; one written by a newer
+// program is an error, because going on would overwrite it.
+func (k *Keeper) Load(ctx context.Context) error {
+	entries, err := k.kv.List(ctx, sitePrefix)
+	if err != nil {
+		return fmt.Errorf("load incidents: %w", err)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, e := range entries {
+		name := strings.TrimPrefix(e.Key, sitePrefix)
+		rec, err := decode(e)
+		switch {
+		case errors.Is(err, errNewer):
+			return fmt.Errorf("load incidents: %w", err)
+		case err != nil:
+			k.log.Error("record cannot be read, set aside", "key", e.Key, "path", badPrefix+e.Key, "err", err)
+			if err := k.discard(ctx, e); err != nil {
+				k.log.Error("record cannot be set aside, the next one will overwrite it", "key", e.Key, "err", err)
+				k.sites[name] = newSite(name, Record{}, e.Revision)
+			}
+		default:
+			k.sites[name] = newSite(name, rec, e.Revision)
+		}
+	}
+	k.signal()
+	return nil
+}
+
+// errNewer says that a newer program wrote a record.
+var errNewer = errors.New("written by a newer esawatch")
+
+// decode reads a record as it lies in the store.
+func decode(e store.Entry) (Record, error) {
+	var head struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(e.Value, &head); err != nil {
+		return Record{}, fmt.Errorf("record %q: %w", e.Key, err)
+	}
+	if head.Version > RecordVersion {
+		return Record{}, fmt.Errorf("record %q: version %d, this program reads up to %d: %w", e.Key, head.Version, RecordVersion, errNewer)
+	}
+	var rec Record
+	if err := json.Unmarshal(e.Value, &rec); err != nil {
+		return Record{}, fmt.Errorf("record %q: %w", e.Key, err)
+	}
+	if rec.Version < 1 || sitePrefix+rec.Site != e.Key {
+		return Record{}, fmt.Errorf("record %q: version %d, site %q", e.Key, rec.Version, rec.Site)
+	}
+	return rec, nil
+}
+
+// discard moves an entry below badPrefix, over what was there of it.
+func (k *Keeper) discard(ctx context.Context, e store.Entry) error {
+	bad, err := k.kv.Get(ctx, badPrefix+e.Key)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if _, err := k.kv.Put(ctx, store.Entry{Key: badPrefix + e.Key, Value: e.Value, Revision: bad.Revision}); err != nil {
+		return err
+	}
+	return k.kv.Delete(ctx, e.Key, e.Revision)
+}
+
+// change makes a change of a site's record and saves it; the caller has s.mu.
+// If the store holds something newer the change is made on that. If the store
+// cannot be written the change is made in memory, and saved later.
+func (k *Keeper) change(ctx context.Context, s *site, f func(Record) (Record, bool)) (Record, error) {
+	for range maxConflicts {
+		old := s.rec.Load()
+		rec, save := f(*old)
+		if !save {
+			s.rec.Store(&rec) // newer evidence, which may be lost
+			return rec, nil
+		}
+		k.remember(ctx, *old, rec)
+		err := k.save(ctx, s, rec)
+		if errors.Is(err, store.ErrConflict) {
+			if err := k.reload(ctx, s); err != nil {
+				return *old, fmt.Errorf("save incidents of %q: %w", s.name, err)
+			}
+			continue
+		}
+		s.rec.Store(&rec)
+		s.dirty = err != nil
+		k.note(s.name, err)
+		k.signal()
+		return rec, nil
+	}
+	return *s.rec.Load(), fmt.Errorf("save incidents of %q: %w, %d times in a row", s.name, store.ErrConflict, maxConflicts)
+}
+
+// save writes the record at the site's revision. A record with nothing in it is
+// none in the store.
+func (k *Keeper) save(ctx context.Context, s *site, rec Record) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	defer cancel()
+	key := sitePrefix + s.name
+	if rec.Empty() {
+		err := k.kv.Delete(ctx, key, s.rev)
+		if err == nil {
+			s.rev = 0
+		}
+		return err
+	}
+	value, err := json.Marshal(rec)
+	if err != nil {
+		return err
+	}
+	rev, err := k.kv.Put(ctx, store.Entry{Key: key, Value: value, Revision: s.rev})
+	if err == nil {
+		s.rev = rev
+	}
+	return err
+}
+
+// reload takes over the record that the store has. While ours is the newer one,
+// because it could not be saved, only the revision is taken over: it may well be
+// that of a write of ours which succeeded after all.
+func (k *Keeper) reload(ctx context.Context, s *site) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	defer cancel()
+	e, err := k.kv.Get(ctx, sitePrefix+s.name)
+	if errors.Is(err, store.ErrNotFound) {
+		e, err = store.Entry{}, nil
+	}
+	if err != nil {
+		return err
+	}
+	if !s.dirty {
+		var rec Record
+		if e.Revision != 0 {
+			if rec, err = decode(e); err != nil {
+				return err
+			}
+		}
+		s.rec.Store(&rec)
+	}
+	s.rev = e.Revision
+	return nil
+}
+
+// unsaved is which sites the store has an older record of, and why.
+type unsaved struct {
+	mu    sync.Mutex
+	sites map[string]struct{}
+	err   error // the last
+}
+
+// note keeps account of a write of a site's record, and logs only when it
+// begins to fail and when all is saved again.
+func (k *Keeper) note(name string, err error) {
+	u := &k.unsaved
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	before := len(u.sites)
+	if err == nil {
+		delete(u.sites, name)
+	} else {
+		if u.sites == nil {
+			u.sites = make(map[string]struct{})
+		}
+		u.sites[name], u.err = struct{}{}, err
+	}
+	switch after := len(u.sites); {
+	case before == 0 && after > 0:
+		k.log.Error("incidents cannot be saved, going on from memory", "site", name, "err", err)
+	case before > 0 && after == 0:
+		u.err = nil
+		k.log.Info("incidents are saved again")
+	}
+}
+
+// Healthy returns nil when all that is known is saved, else why it is not.
+func (k *Keeper) Healthy() error {
+	u := &k.unsaved
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.sites) == 0 {
+		return nil
+	}
+	return fmt.Errorf("incidents of %d sites are not saved: %w", len(u.sites), u.err)
+}
+
+// Flush tries to save what could not be saved. Healthy tells whether it could.
+func (k *Keeper) Flush(ctx context.Context) {
+	k.unsaved.mu.Lock()
+	names := slices.Sorted(maps.Keys(k.unsaved.sites))
+	k.unsaved.mu.Unlock()
+	for _, name := range names {
+		s := k.site(name, true)
+		s.mu.Lock()
+		if s.dirty {
+			if _, err := k.change(ctx, s, func(rec Record) (Record, bool) { return rec, true }); err != nil {
+				k.note(name, err)
+			}
+		}
+		failed := s.dirty
+		s.mu.Unlock()
+		if failed {
+			return // neither will the others
+		}
+	}
+}
+
+// signal lets the reader of Changed know that there is something new.
+func (k *Keeper) signal() {
+	select {
+	case k.changed <- struct{}{}:
+	default:
+	}
+}
