@@ -79,13 +79,15 @@ func explain(action string, err error, e *exchange, n *Notifier) error {
 	switch {
 	case err == nil:
 		return nil
+	case e.broken != nil:
+		return fmt.Errorf("slack: %s: %w", action, notify.TransportError(e.broken))
 	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("slack: %s: %w", action, context.Canceled)
 	case errors.As(err, &refused):
 		return explainCode(action, notify.Line(refused.Err, 80), notify.Line(refused.Needed, 80), e, n.options.Channel)
 	case errors.As(err, &status):
 		return explainStatus(action, e, "check api_url")
-	case e.status == http.StatusOK && e.broken == nil:
+	case e.status == http.StatusOK:
 		// The answer came whole, so it is the answer that is wrong.
 		return badAnswer(action, e)
 	}

@@ -1,6 +1,8 @@
 package slack
 
 import (
+	"cmp"
+	"context"
 	"io"
 	"net/http"
 	"time"
@@ -37,7 +39,7 @@ func (e *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 	e.retryAfter = notify.ParseRetryAfter(answer.Header, time.Now())
 	// slack-go fails in its own way on a Retry-After that is a date.
 	answer.Header.Del("Retry-After")
-	answer.Body = &keptBody{Reader: io.LimitReader(answer.Body, maxAnswer), Closer: answer.Body, into: e}
+	answer.Body = &keptBody{Reader: io.LimitReader(answer.Body, maxAnswer), Closer: answer.Body, ctx: r.Context(), into: e}
 	return answer, nil
 }
 
@@ -45,6 +47,7 @@ func (e *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 type keptBody struct {
 	io.Reader
 	io.Closer
+	ctx  context.Context // of the request, for the length of its answer
 	into *exchange
 }
 
@@ -52,9 +55,18 @@ func (b *keptBody) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
 	b.into.body = append(b.into.body, p[:min(n, maxErrorBody-len(b.into.body))]...)
 	if err != nil && err != io.EOF {
-		b.into.broken = err
+		b.into.broken = cmp.Or(over(b.ctx), err)
 	}
 	return n, err
+}
+
+// over says why ctx is over, nil when it is not. The client's timer may break a
+// request off a moment before its context knows, with an error that says nothing.
+func over(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }
 
 // exchange makes an HTTP client for one call, and the exchange behind it.

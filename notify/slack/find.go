@@ -122,7 +122,7 @@ func (b *bot) channelID(ctx context.Context) (string, error) {
 
 // isChannelID tells a channel's ID from its name, which has no capitals.
 func isChannelID(s string) bool {
-	return len(s) > 8-1 && strings.ContainsAny(s[:1], "CGD") && strings.ToUpper(s) == s && !strings.ContainsAny(s, "-_")
+	return len(s) >= 8 && strings.ContainsAny(s[:1], "CGD") && strings.ToUpper(s) == s && !strings.ContainsAny(s, "-_")
 }
 
 // oldest is the ts from which on a cut-off attempt may have posted.

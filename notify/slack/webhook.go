@@ -52,7 +52,7 @@ func (n *Notifier) postWebhook(ctx context.Context, hook string, msg *slackapi.W
 	err := slackapi.PostWebhookCustomHTTPContext(ctx, hook, client, msg)
 	var status slackapi.StatusCodeError
 	switch {
-	case err == nil && e.broken != nil:
+	case e.broken != nil && (err == nil || e.status == http.StatusOK):
 		return fmt.Errorf("slack: %s: %w", action, notify.TransportError(e.broken))
 	case err == nil && !accepted(e.body):
 		return badAnswer(action, e)
