@@ -201,6 +201,9 @@ func allTexts() []Text {
 	}
 	add := func(a *advice) {
 		texts = append(texts, Text{En: a.says[english].source, Zh: a.says[chinese].source})
+		if a.summary != nil {
+			texts = append(texts, Text{En: a.summary[english].source, Zh: a.summary[chinese].source})
+		}
 		for _, list := range [][numLangs][]template{a.stepsFirst, a.steps} {
 			for i := range list[english] {
 				texts = append(texts, Text{En: list[english][i].source, Zh: list[chinese][i].source})

@@ -17,7 +17,7 @@ const (
 	numSigns
 )
 
-// signNames are the signs as verdicts.yaml writes them.
+// signNames are the signs as evidence.yaml writes them.
 var signNames = [numSigns]string{
 	signDenied:        "denied",
 	signCachedError:   "cached_error",
@@ -95,10 +95,13 @@ func edgeErrorFault(proxyError string) Fault {
 	return ""
 }
 
-// ageSeconds is the value of an Age header when it is one.
-func ageSeconds(age string) string {
-	if len(age) > 10 || strings.Trim(age, "0123456789") != "" {
+// ageSeconds is an Age header in words, "" when it is no number of seconds.
+func ageSeconds(age string, l lang) string {
+	switch {
+	case age == "", len(age) > 10, strings.Trim(age, "0123456789") != "":
 		return ""
+	case l == chinese:
+		return age + " 秒"
 	}
-	return age
+	return age + " s"
 }

@@ -66,6 +66,9 @@ func (c *Catalog) Explain(q Query) (d Diagnosis, ok bool) {
 	steps := e.steps[l]
 	var first []template
 	follow := func(a *advice) {
+		if a.summary != nil && !e.userSummary {
+			d.Summary = a.summary[l].fill(&f, w, l)
+		}
 		if a.fault != "" {
 			d.Fault = a.fault
 		}
@@ -139,7 +142,7 @@ func (c *Catalog) facts(q Query, condition Condition, proxyError string, l lang)
 		factPOP:           q.POP,
 		factNodeIP:        q.NodeIP,
 		factCacheStatus:   q.CacheStatus,
-		factAge:           ageSeconds(q.Age),
+		factAge:           ageSeconds(q.Age, l),
 		factErrorToken:    q.ErrorToken,
 		factProxyError:    proxyError,
 		factEdgeCondition: c.called(condition, l),

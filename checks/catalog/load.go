@@ -44,7 +44,9 @@ type (
 		Zh      string `yaml:"zh"`
 	}
 	verdictFile struct {
-		Verdicts []rawRule            `yaml:"verdicts"`
+		Verdicts []rawRule `yaml:"verdicts"`
+	}
+	evidenceFile struct {
 		Evidence map[string]rawAdvice `yaml:"evidence"`
 	}
 	rawRule struct {
@@ -57,6 +59,7 @@ type (
 	}
 	rawAdvice struct {
 		Says       Text   `yaml:"says"`
+		Summary    Text   `yaml:"summary"`
 		Fault      Fault  `yaml:"fault"`
 		Owner      string `yaml:"owner"`
 		StepsFirst []Text `yaml:"steps_first"`
@@ -84,6 +87,7 @@ func load() (*Catalog, error) {
 		ld.loadEntries(name)
 	}
 	ld.loadVerdicts()
+	ld.loadEvidence()
 	if err := errors.Join(ld.errs...); err != nil {
 		return nil, fmt.Errorf("load catalog: %w", err)
 	}
@@ -180,6 +184,12 @@ func (ld *loader) loadVerdicts() {
 		ld.verdicts = append(ld.verdicts, rule{edge: r.Edge, origin: r.Origin, edgeIs: r.EdgeIs, originIs: r.OriginIs,
 			freshness: r.Answer, advice: ld.advice(where, r.rawAdvice)})
 	}
+}
+
+func (ld *loader) loadEvidence() {
+	const name = "evidence.yaml"
+	var raw evidenceFile
+	ld.read(name, &raw)
 	for s, key := range signNames {
 		r, ok := raw.Evidence[key]
 		if !ok {
@@ -202,6 +212,10 @@ func (ld *loader) advice(where string, r rawAdvice) advice {
 	}
 	if r.Fault != "" && !slices.Contains(Faults(), r.Fault) {
 		ld.errorf("%s: unknown fault %q", where, r.Fault)
+	}
+	if r.Summary != (Text{}) {
+		summary := ld.template(where+": summary", r.Summary)
+		a.summary = &summary
 	}
 	if r.Owner != "" {
 		owner := ld.owner(where, r.Owner)

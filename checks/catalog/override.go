@@ -85,7 +85,7 @@ func (e *entry) apply(o Override) {
 		e.Title = both(o.Title)
 	}
 	if o.Summary != "" {
-		e.Summary = both(o.Summary)
+		e.Summary, e.userSummary = both(o.Summary), true
 		t, _ := compile(o.Summary)
 		e.summary = [numLangs]template{t, t}
 	}

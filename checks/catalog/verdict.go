@@ -1,6 +1,9 @@
 package catalog
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // edgeClass is the kind of trouble that the request through the edge had.
 type edgeClass string
@@ -95,7 +98,7 @@ const (
 )
 
 func freshnessOf(cacheStatus string) freshness {
-	switch cacheStatus {
+	switch strings.ToUpper(cacheStatus) {
 	case "HIT", "STALE":
 		return freshCached
 	case "MISS", "EXPIRED", "BYPASS", "DYNAMIC", "REVALIDATED":
@@ -136,6 +139,7 @@ func (r *rule) fits(s situation) bool {
 // Its zero fields change nothing.
 type advice struct {
 	says       [numLangs]template // a verdict, or a sentence for the summary
+	summary    *[numLangs]template
 	fault      Fault
 	owner      *Text
 	stepsFirst [numLangs][]template // in front of the entry's
