@@ -41,7 +41,7 @@ func scrape(t *testing.T, reg *prometheus.Registry) string {
 
 func TestMetricsLint(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
-	o := outbox.New(outbox.Options{Records: openBook(t, newStore()), Registerer: reg})
+	o := outbox.New(outbox.Options{Records: openKeeper(t, newDisk()), Registerer: reg})
 	o.SetReceivers([]outbox.Receiver{receiver("oncall", &inbox{})}, incident.Timings{}, "")
 	problems, err := testutil.GatherAndLint(reg)
 	if err != nil || len(problems) > 0 {
@@ -68,7 +68,7 @@ func TestLatency(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		in := &inbox{}
 		in.fail(errServer)
-		a := start(t, newStore(), receiver("oncall", in))
+		a := start(t, newDisk(), receiver("oncall", in))
 		a.result(t, failing("shop", "home", "522"))
 		time.Sleep(20 * time.Second)
 		counts(t, a, `esawatch_notification_latency_seconds_count 0

@@ -19,7 +19,8 @@ import (
 func TestGroupWaitJoinsAndInterval(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		in := &inbox{}
-		a := start(t, newStore(), receiver("oncall", in))
+		disk := newDisk()
+		a := start(t, disk, receiver("oncall", in))
 		begin := time.Now()
 		a.result(t, failing("shop", "login", "522"))
 		time.Sleep(2 * time.Second)
@@ -37,12 +38,12 @@ func TestGroupWaitJoinsAndInterval(t *testing.T) {
 			"+1m5s joined left",
 			"+1m20s left resolved",
 		})
-		if records := a.book.Records(); len(records[0].Incidents) != 0 {
-			t.Errorf("the settled incident is still in the record: %+v", records[0].Incidents)
+		if records := a.keeper.Records(); len(records) != 0 {
+			t.Errorf("the settled incident is still in the record: %+v", records)
 		}
 		// Two writes a message; the last takes the incident out as well.
-		if results := 6; a.book.writes != results+2*3 {
-			t.Errorf("%d writes, want %d", a.book.writes, results+2*3)
+		if results := 6; disk.writes != results+2*3 {
+			t.Errorf("%d writes, want %d", disk.writes, results+2*3)
 		}
 	})
 }
@@ -51,7 +52,7 @@ func TestReceiverDownThenBack(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		in := &inbox{}
 		in.fail(errServer)
-		a := start(t, newStore(), receiver("oncall", in))
+		a := start(t, newDisk(), receiver("oncall", in))
 		for i := range 50 {
 			a.result(t, failing(fmt.Sprintf("site%02d", i), "home", "522"))
 		}
@@ -97,7 +98,7 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		in := &inbox{}
 		in.fail(notify.RetryAfter(errors.New("rate limited"), 30*time.Second))
-		a := start(t, newStore(), receiver("oncall", in))
+		a := start(t, newDisk(), receiver("oncall", in))
 		begin := time.Now()
 		a.result(t, failing("shop", "home", "522"))
 		a.result(t, failing("blog", "home", "522"))
@@ -118,7 +119,7 @@ func TestHostileRetryAfter(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		in := &inbox{}
 		in.fail(notify.RetryAfter(errors.New("rate limited"), 10*365*24*time.Hour))
-		a := start(t, newStore(), receiver("oncall", in))
+		a := start(t, newDisk(), receiver("oncall", in))
 		a.result(t, failing("shop", "home", "522"))
 		time.Sleep(61 * time.Minute)
 		synctest.Wait()
@@ -137,7 +138,7 @@ func TestOneBadIncidentHoldsUpNoOther(t *testing.T) {
 			}
 			return nil, nil
 		})
-		a := start(t, newStore(), receiver("oncall", in))
+		a := start(t, newDisk(), receiver("oncall", in))
 		a.result(t, failing("bad", "home", "522"))
 		time.Sleep(time.Hour) // its own pause is 5 minutes by now
 		for i := range 20 {
@@ -169,7 +170,7 @@ func TestBadReceiverDelaysNoOther(t *testing.T) {
 		panics.set(func(context.Context, notify.Notification) (notify.Receipt, error) {
 			panic("https://hooks.example.com/s3cret")
 		})
-		a := start(t, newStore(), receiver("hanging", hanging), receiver("refused", refused), receiver("panics", panics), receiver("good", good))
+		a := start(t, newDisk(), receiver("hanging", hanging), receiver("refused", refused), receiver("panics", panics), receiver("good", good))
 		begin := time.Now()
 		a.result(t, failing("shop", "home", "522"))
 		time.Sleep(time.Minute)
@@ -200,7 +201,7 @@ func TestRefusedForGood(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		in := &inbox{}
 		in.fail(notify.Permanent(errors.New("msg_too_long from https://hooks.example.com/services/s3cret")))
-		a := start(t, newStore(), receiver("oncall", in))
+		a := start(t, newDisk(), receiver("oncall", in))
 		begin := time.Now()
 		a.result(t, failing("shop", "home", "522"))
 		time.Sleep(time.Hour)
@@ -222,7 +223,7 @@ func TestMisconfiguredUntilReload(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		in, mended, other := &inbox{}, &inbox{}, &inbox{}
 		in.fail(notify.Misconfigured(errors.New("invalid_auth: give the receiver a valid token")))
-		a := start(t, newStore(), receiver("oncall", in), receiver("other", other))
+		a := start(t, newDisk(), receiver("oncall", in), receiver("other", other))
 		begin := time.Now()
 		for i := range 10 {
 			a.result(t, failing(fmt.Sprintf("site%d", i), "home", "522"))
@@ -250,19 +251,19 @@ func TestReceiverRemovedByReload(t *testing.T) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		})
-		a := start(t, newStore(), receiver("gone", gone), receiver("stays", stays))
+		a := start(t, newDisk(), receiver("gone", gone), receiver("stays", stays))
 		begin := time.Now()
 		a.result(t, failing("shop", "home", "522"))
 		a.result(t, failing("blog", "home", "522"))
 		time.Sleep(10 * time.Second) // one is being sent
 		a.result(t, passing("blog", "home"))
 		settle()
-		if n := len(a.book.Records()[0].Incidents); n != 1 {
-			t.Errorf("the ended incident that is still owed to one: %d in the record", n)
+		if _, ok := a.keeper.Record("blog"); !ok {
+			t.Error("the ended incident has left the record, but is owed to one")
 		}
 		a.SetReceivers([]outbox.Receiver{receiver("stays", stays), receiver("late", late)}, timings, "")
 		settle()
-		if n := len(a.book.Records()[0].Incidents); n != 0 {
+		if _, ok := a.keeper.Record("blog"); ok {
 			t.Error("the ended incident is kept for a receiver that is gone")
 		}
 		if n := len(gone.messages()); n != 1 {
@@ -294,7 +295,7 @@ func TestChangesWhileSending(t *testing.T) {
 			time.Sleep(4 * time.Second)
 			return notify.Receipt{"ts": "1"}, nil
 		})
-		a := start(t, newStore(), receiver("oncall", in))
+		a := start(t, newDisk(), receiver("oncall", in))
 		begin := time.Now()
 		a.result(t, warning(failing("shop", "home", "522")))
 		time.Sleep(6 * time.Second)
@@ -314,14 +315,14 @@ func TestSendResolvedFalse(t *testing.T) {
 		in := &inbox{}
 		r := receiver("oncall", in)
 		r.SendResolved = false
-		a := start(t, newStore(), r)
+		a := start(t, newDisk(), r)
 		begin := time.Now()
 		a.result(t, failing("shop", "home", "522"))
 		time.Sleep(time.Minute)
 		a.result(t, passing("shop", "home"))
 		settle()
 		equal(t, "told", in.told(begin), []string{"+5s opened"})
-		if rec := a.book.Records()[0]; len(rec.Incidents) != 0 {
+		if _, ok := a.keeper.Record("shop"); ok {
 			t.Error("the incident is not settled")
 		}
 	})
@@ -332,7 +333,7 @@ func TestSeverityBringsAReceiverIn(t *testing.T) {
 		pager, all := &inbox{}, &inbox{}
 		r := receiver("pager", pager)
 		r.Match.Severity = []string{"critical"}
-		a := start(t, newStore(), r, receiver("all", all))
+		a := start(t, newDisk(), r, receiver("all", all))
 		begin := time.Now()
 		a.result(t, warning(failing("shop", "home", "522")))
 		time.Sleep(10 * time.Minute)
@@ -351,7 +352,7 @@ func TestNamedReceivers(t *testing.T) {
 		team, all := &inbox{}, &inbox{}
 		r := receiver("team", team)
 		r.Match.Site = []string{"elsewhere"}
-		a := start(t, newStore(), r, receiver("all", all))
+		a := start(t, newDisk(), r, receiver("all", all))
 		a.resultFor(t, failing("shop", "home", "522"), incident.Policy{Receivers: []string{"team"}})
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
@@ -369,7 +370,7 @@ func TestBurstToASlowReceiver(t *testing.T) {
 			time.Sleep(time.Second)
 			return nil, nil
 		})
-		a := start(t, newStore(), receiver("slow", slow), receiver("quick", quick))
+		a := start(t, newDisk(), receiver("slow", slow), receiver("quick", quick))
 		begin := time.Now()
 		for i := range sites {
 			a.result(t, failing(fmt.Sprintf("site%03d", i), "home", "522"))
@@ -413,7 +414,7 @@ func TestStop(t *testing.T) {
 				return nil, ctx.Err()
 			}
 		})
-		kv := newStore()
+		kv := newDisk()
 		a := start(t, kv, receiver("oncall", in))
 		a.result(t, failing("shop", "home", "522"))
 		a.result(t, failing("wiki", "home", "522"))

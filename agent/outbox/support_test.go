@@ -3,11 +3,9 @@ package outbox_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -29,101 +27,53 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// book keeps records in a store, each as the bytes that a restart would find.
-type book struct {
-	kv      store.KV
-	changed chan struct{}
+// disk is a store that can be made to fail.
+type disk struct {
+	store.KV
 
 	mu     sync.Mutex
-	recs   map[string]entry
 	broken error // what every write fails with
-	writes int
+	writes int   // of records
 }
 
-type entry struct {
-	rec incident.Record
-	rev store.Revision
+func newDisk() *disk { return &disk{KV: memstore.New()} }
+
+func (d *disk) Put(ctx context.Context, e store.Entry) (store.Revision, error) {
+	if err := d.write(e.Key); err != nil {
+		return 0, err
+	}
+	return d.KV.Put(ctx, e)
 }
 
-// openBook reads all records from kv, as a start does.
-func openBook(t testing.TB, kv store.KV) *book {
+func (d *disk) Delete(ctx context.Context, key string, rev store.Revision) error {
+	if err := d.write(key); err != nil {
+		return err
+	}
+	return d.KV.Delete(ctx, key, rev)
+}
+
+func (d *disk) write(key string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if strings.HasPrefix(key, "site/") {
+		d.writes++
+	}
+	return d.broken
+}
+
+func (d *disk) fail(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.broken = err
+}
+
+func openKeeper(t testing.TB, kv store.KV) *incident.Keeper {
 	t.Helper()
-	b := &book{kv: kv, changed: make(chan struct{}, 1), recs: make(map[string]entry)}
-	entries, err := kv.List(t.Context(), "")
-	if err != nil {
+	k := incident.NewKeeper(kv, incident.Options{})
+	if err := k.Load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range entries {
-		var rec incident.Record
-		if err := json.Unmarshal(e.Value, &rec); err != nil {
-			t.Fatal(err)
-		}
-		b.recs[rec.Site] = entry{rec, e.Revision}
-	}
-	b.signal()
-	return b
-}
-
-func (b *book) signal() {
-	select {
-	case b.changed <- struct{}{}:
-	default:
-	}
-}
-
-func (b *book) Changed() <-chan struct{} { return b.changed }
-
-func (b *book) Records() []incident.Record {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var all []incident.Record
-	for _, site := range slices.Sorted(maps.Keys(b.recs)) {
-		all = append(all, b.recs[site].rec)
-	}
-	return all
-}
-
-func (b *book) Record(site string) (incident.Record, bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	e, ok := b.recs[site]
-	return e.rec, ok
-}
-
-func (b *book) Update(ctx context.Context, site string, f func(incident.Record) (incident.Record, bool)) (incident.Record, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	e := b.recs[site]
-	next, changed := f(e.rec)
-	if !changed {
-		return e.rec, nil
-	}
-	if b.broken != nil {
-		return e.rec, b.broken
-	}
-	value, err := json.Marshal(next)
-	if err != nil {
-		return e.rec, err
-	}
-	rev, err := b.kv.Put(ctx, store.Entry{Key: site, Value: value, Revision: e.rev})
-	if err != nil {
-		return e.rec, err
-	}
-	b.writes++
-	// What comes back from the store is what counts, as after a restart.
-	var stored incident.Record
-	if err := json.Unmarshal(value, &stored); err != nil {
-		return e.rec, err
-	}
-	b.recs[site] = entry{stored, rev}
-	b.signal()
-	return stored, nil
-}
-
-func (b *book) setBroken(err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.broken = err
+	return k
 }
 
 // inbox is a receiver that notes what it is told and answers as it is told to.
@@ -189,13 +139,13 @@ func (in *inbox) told(since time.Time) []string {
 	return lines
 }
 
-// agent is an outbox that runs on a book, with what it logs and counts.
+// agent is an outbox that runs on a keeper, with what it logs and counts.
 type agent struct {
 	*outbox.Outbox
-	book *book
-	reg  *prometheus.Registry
-	log  *logBuffer
-	stop func()
+	keeper *incident.Keeper
+	reg    *prometheus.Registry
+	log    *logBuffer
+	stop   func()
 }
 
 var timings = incident.Timings{GroupWait: 5 * time.Second, GroupInterval: time.Minute}
@@ -203,9 +153,9 @@ var timings = incident.Timings{GroupWait: 5 * time.Second, GroupInterval: time.M
 // start runs an outbox on kv; it is stopped at the end of the test at the latest.
 func start(t testing.TB, kv store.KV, receivers ...outbox.Receiver) *agent {
 	t.Helper()
-	a := &agent{book: openBook(t, kv), reg: prometheus.NewPedanticRegistry(), log: &logBuffer{}}
+	a := &agent{keeper: openKeeper(t, kv), reg: prometheus.NewPedanticRegistry(), log: &logBuffer{}}
 	a.Outbox = outbox.New(outbox.Options{
-		Records: a.book, Registerer: a.reg, Grace: 3 * time.Second,
+		Records: a.keeper, Registerer: a.reg, Grace: 3 * time.Second,
 		Log: slog.New(slog.NewTextHandler(a.log, nil)),
 	})
 	a.SetReceivers(receivers, timings, "https://watch.example.com/esa/")
@@ -227,7 +177,7 @@ func (a *agent) result(t testing.TB, r checks.Result) { a.resultFor(t, r, incide
 
 func (a *agent) resultFor(t testing.TB, r checks.Result, p incident.Policy) {
 	t.Helper()
-	_, err := a.book.Update(context.Background(), r.Site, func(rec incident.Record) (incident.Record, bool) {
+	_, err := a.keeper.Update(context.Background(), r.Site, func(rec incident.Record) (incident.Record, bool) {
 		return incident.Next(rec, r, p)
 	})
 	if err != nil {
@@ -294,7 +244,5 @@ func equal[T comparable](t *testing.T, what string, got, want []T) {
 		t.Errorf("%s:\n got %v\nwant %v", what, got, want)
 	}
 }
-
-func newStore() store.KV { return memstore.New() }
 
 var errServer = errors.New("the server said 500")

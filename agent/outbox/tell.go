@@ -46,7 +46,7 @@ func (w *worker) tell(ctx context.Context, d debt) {
 // before, with all that the attempt is to tell. The bool is false when there is
 // nothing to tell any more.
 func (w *worker) begin(ctx context.Context, site string, a *incident.Attempt) (inc incident.Incident, ok bool) {
-	err := w.update(ctx, site, func(rec incident.Record) (incident.Record, bool) {
+	_, err := w.out.opts.Records.Update(ctx, site, func(rec incident.Record) (incident.Record, bool) {
 		ok = false
 		i := slices.IndexFunc(rec.Incidents, func(i incident.Incident) bool { return i.ID == a.Incident })
 		if i < 0 || !w.now.receiver.owed(&rec.Incidents[i]) {
@@ -133,17 +133,18 @@ func (w *worker) failed(ctx context.Context, d debt, a incident.Attempt, receipt
 	w.state.Failures++
 	w.state.LastError = cause
 	w.mu.Unlock()
-	w.resetAgain(d)
+	w.amend(d, func(d *debt) { d.again = false }) // this pause counts
 	w.write(ctx, d, func(rec incident.Record) (incident.Record, bool) {
 		return incident.Failed(rec, a, incident.Failure{Cause: cause, NextTry: next, Doubtful: doubtful(err), Receipt: receipt})
 	})
 }
 
-// resetAgain has the pause after the attempt that was just made count.
-func (w *worker) resetAgain(d debt) {
-	for i, o := range w.debts[d.site] {
-		if o.id == d.id {
-			w.debts[d.site][i].again = false
+// amend changes what the worker knows of a debt beside the record.
+func (w *worker) amend(d debt, f func(*debt)) {
+	debts := w.debts[d.site]
+	for i := range debts {
+		if debts[i].id == d.id {
+			f(&debts[i])
 		}
 	}
 }
@@ -159,7 +160,7 @@ func (w *worker) working(lastError string) {
 // the incident any more, if that is so.
 func (w *worker) write(ctx context.Context, d debt, f func(incident.Record) (incident.Record, bool)) {
 	settings := w.out.current()
-	err := w.update(ctx, d.site, func(rec incident.Record) (incident.Record, bool) {
+	_, err := w.out.opts.Records.Update(context.WithoutCancel(ctx), d.site, func(rec incident.Record) (incident.Record, bool) {
 		rec, changed := f(rec)
 		if changed {
 			rec, _ = settings.prune(rec)
@@ -168,6 +169,7 @@ func (w *worker) write(ctx context.Context, d debt, f func(incident.Record) (inc
 	})
 	if err != nil {
 		w.out.log.Error("cannot save how a notification went", "site", d.site, "incident", d.id, "receiver", w.name, "err", err)
+		w.amend(d, func(d *debt) { d.hold = time.Now().Add(longestPause) })
 	}
 }
 

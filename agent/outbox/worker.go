@@ -30,7 +30,6 @@ type worker struct {
 	owed    int                 // debts in all
 	failing map[string]struct{} // incidents that failed since an attempt last worked
 	pause   time.Time           // the receiver is left alone until then
-	unsaved unsaved
 }
 
 // plan is what the configuration says about a receiver.
@@ -48,6 +47,9 @@ type debt struct {
 	// again is set when the plan changed after the last attempt failed: the
 	// pause after that is void then.
 	again bool
+	// hold puts the debt off when the record could not take how the last
+	// attempt went, lest the same be told over and over.
+	hold time.Time
 }
 
 func newWorker(o *Outbox, p plan) *worker {
@@ -121,15 +123,11 @@ func (w *worker) run(ctx, send context.Context, after <-chan struct{}) {
 	defer timer.Stop()
 	for ctx.Err() == nil {
 		w.refresh()
-		w.save(send, time.Now())
 		next, wait := w.next(time.Now())
 		if wait <= 0 {
 			w.tell(send, next)
 			w.look(next.site)
 			continue
-		}
-		if len(w.unsaved.deliveries) > 0 {
-			wait = min(wait, savePause)
 		}
 		timer.Reset(wait)
 		select {
@@ -138,8 +136,6 @@ func (w *worker) run(ctx, send context.Context, after <-chan struct{}) {
 		case <-timer.C:
 		}
 	}
-	w.unsaved.next = time.Time{}
-	w.save(send, time.Now()) // the last chance
 	w.leave()
 }
 
@@ -170,7 +166,7 @@ func (w *worker) refresh() {
 func (w *worker) look(site string) {
 	old := w.debts[site]
 	var debts []debt
-	rec := w.record(site)
+	rec, _ := w.out.opts.Records.Record(site)
 	now := time.Now()
 	for i := range rec.Incidents {
 		inc := &rec.Incidents[i]
@@ -178,8 +174,13 @@ func (w *worker) look(site string) {
 			continue
 		}
 		d := debt{site: site, id: inc.ID, since: w.now.since(inc)}
-		d.again = slices.ContainsFunc(old, func(o debt) bool { return o.id == inc.ID && o.again })
+		if at := slices.IndexFunc(old, func(o debt) bool { return o.id == inc.ID }); at >= 0 {
+			d.again, d.hold = old[at].again, old[at].hold
+		}
 		d.due = w.now.due(inc, now, d.again)
+		if d.due.Before(d.hold) {
+			d.due = d.hold
+		}
 		debts = append(debts, d)
 	}
 	w.owed += len(debts) - len(old)
