@@ -224,8 +224,12 @@ func TestReplyIsFoundAgain(t *testing.T) {
 	m.Events = append(slices.Clone(story[1].Events), m.Events...)
 	m.Receipt, m.Doubtful, m.DoubtfulSince = receipt, true, time.Now()
 	tell(t, n, m)
-	if got := seqs(s.Replies(receipt["ts"])); !slices.Equal(got, []int{2, 3}) {
-		t.Errorf("replies %v, want [2 3]", got)
+	replies := s.Replies(receipt["ts"])
+	if got := seqs(replies); !slices.Equal(got, []int{2, 3}) {
+		t.Fatalf("replies %v, want [2 3]", got)
+	}
+	if strings.Contains(replies[1].Rendered(), "home: Slow answer") {
+		t.Errorf("what the lost reply told is told again: %q", replies[1].Rendered())
 	}
 }
 
