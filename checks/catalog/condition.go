@@ -83,16 +83,16 @@ type Fault string
 
 // The fault domains.
 const (
-	FaultClient     Fault = "client"
-	FaultOrigin     Fault = "origin"
-	FaultOriginLink Fault = "origin_link"
+	FaultClient     Fault = "client"      // the request, and so whoever sends it
+	FaultOrigin     Fault = "origin"      // the site's own servers
+	FaultOriginLink Fault = "origin_link" // the way from ESA to the origin
 	FaultDNS        Fault = "dns"
-	FaultTLS        Fault = "tls"
-	FaultFunction   Fault = "function"
-	FaultSecurity   Fault = "security"
-	FaultPlatform   Fault = "platform"
-	FaultNetwork    Fault = "network"
-	FaultContent    Fault = "content"
+	FaultTLS        Fault = "tls"      // certificates and handshakes, on either side
+	FaultFunction   Fault = "function" // an edge function
+	FaultSecurity   Fault = "security" // a rule that keeps requests out
+	FaultPlatform   Fault = "platform" // ESA itself: its settings for the site, or its capacity
+	FaultNetwork    Fault = "network"  // the way from the probe to ESA
+	FaultContent    Fault = "content"  // what the answer holds
 )
 
 // Faults lists every fault domain, in the order of the documentation.
