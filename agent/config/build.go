@@ -7,19 +7,17 @@ import (
 	"os"
 	"slices"
 	"strings"
-
-	"github.com/knadh/koanf/v2"
 )
 
 // build makes the configuration of all that was read, and judges what takes
 // more than one place to judge.
 func (l *loader) build() (*Config, error) {
-	c := &Config{Files: l.fileNames, Hash: l.sum(), sources: l.sources}
-	err := l.config.UnmarshalWithConf("", c, koanf.UnmarshalConf{Tag: "yaml", DecoderConfig: decoderConfig(c, l.secretOf)})
-	if err != nil {
+	c := &Config{Files: l.fileNames, Hash: l.sum(), sources: &l.sources}
+	if err := l.fill(l.config.Raw(), c); err != nil {
 		return nil, err
 	}
 	l.finishAgent(c)
+	l.checkEnvAuth(c.Defaults.Auth)
 	if err := l.buildSites(c); err != nil {
 		return nil, err
 	}
@@ -98,14 +96,14 @@ func (l *loader) buildSite(e element, base layer) (Site, error) {
 	for _, key := range []string{"name", "url", "origin", "checks"} {
 		delete(own, key)
 	}
-	settings, err := base.with(own, l.decoder)
+	settings, err := l.with(base, own)
 	if err != nil {
 		return Site{}, err
 	}
 	s := Site{Name: e.name(), URL: str(e.tree, "url"), Settings: settings.value, Pos: e.pos()}
 	if origin, ok := e.tree["origin"].(map[string]any); ok {
 		s.Origin = &Origin{}
-		if err := l.decoder.decode(origin, s.Origin); err != nil {
+		if err := l.fill(origin, s.Origin); err != nil {
 			return Site{}, err
 		}
 	}
@@ -131,7 +129,7 @@ func (l *loader) buildCheck(e element, s Site, base layer) (Check, error) {
 	for _, key := range []string{"name", "path", "url"} {
 		delete(own, key)
 	}
-	settings, err := base.with(own, l.decoder)
+	settings, err := l.with(base, own)
 	if err != nil {
 		return Check{}, err
 	}
@@ -163,7 +161,7 @@ func (l *loader) buildReceivers(c *Config) error {
 			return fmt.Errorf("%s: %w", e.path, err)
 		}
 		r := Receiver{Pos: e.pos()}
-		if err := l.decoder.decode(tree, &r); err != nil {
+		if err := l.fill(tree, &r); err != nil {
 			return fmt.Errorf("%s: %w", e.path, err)
 		}
 		if r.Slack != nil && !strings.HasSuffix(r.Slack.APIURL, "/") {
@@ -178,14 +176,14 @@ func (l *loader) buildReceivers(c *Config) error {
 func (l *loader) buildRest(c *Config) error {
 	for _, e := range l.lists["maintenance"] {
 		m := Maintenance{Pos: e.pos()}
-		if err := l.decoder.decode(e.tree, &m); err != nil {
+		if err := l.fill(e.tree, &m); err != nil {
 			return fmt.Errorf("%s: %w", e.path, err)
 		}
 		c.Maintenance = append(c.Maintenance, m)
 	}
 	for _, e := range l.lists["catalog"] {
 		o := CatalogOverride{Path: e.path, Pos: e.pos()}
-		if err := l.decoder.decode(e.tree, &o); err != nil {
+		if err := l.fill(e.tree, &o); err != nil {
 			return fmt.Errorf("%s: %w", e.path, err)
 		}
 		c.Catalog = append(c.Catalog, o)

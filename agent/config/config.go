@@ -28,7 +28,7 @@ type Config struct {
 	// that are no secrets.
 	Hash string `yaml:"-"`
 
-	sources []source
+	sources *sources
 }
 
 // Agent is about this process as a whole.
@@ -50,7 +50,7 @@ type Web struct {
 	// ExternalURL is used in links. Load derives it from Listen when it is not
 	// configured. It has no trailing slash.
 	ExternalURL  string `yaml:"external_url" rule:"url?"`
-	ConfigFile   string `yaml:"config_file" rule:"file"`      // of the exporter-toolkit; "" = no TLS, no authentication
+	ConfigFile   string `yaml:"config_file" rule:"file?"`     // of the exporter-toolkit; "" = no TLS, no authentication
 	HealthListen string `yaml:"health_listen" rule:"listen?"` // "" = none
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -53,6 +54,9 @@ func (l *loader) unique(kind string, list []element) {
 func (l *loader) uniqueOverrides(c *Config) {
 	first := map[string]Pos{}
 	for _, o := range c.Catalog {
+		if o.Condition == "" {
+			continue
+		}
 		what := fmt.Sprintf("%q %q", o.Condition, []any{o.Match.Severity, o.Match.Fault, o.Match.Site, o.Match.Labels})
 		if before, twice := first[what]; twice {
 			l.report(o.Pos, o.Path, newProblem("first at "+before.String(), "the condition %q with this match is given twice", o.Condition))
@@ -89,14 +93,15 @@ func (l *loader) checkCheck(c Check, own, site element) {
 	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
 		l.blame(layers, newProblem("", "cert_file and key_file go together"), "tls")
 	}
-	if c.Auth != nil {
-		l.checkAuth(*c.Auth, layers)
-	}
 }
 
-// checkAuth finds what the environment alone has put together wrongly; what is
-// wrong in a file has been found there.
-func (l *loader) checkAuth(a Auth, layers []element) {
+// checkEnvAuth finds what the environment has put together wrongly: it sets
+// single values of `defaults.auth`, and no section of a file shows the whole.
+func (l *loader) checkEnvAuth(a *Auth) {
+	variable := l.envVariable("auth")
+	if a == nil || variable == "" {
+		return
+	}
 	kinds := 0
 	for _, given := range []bool{a.Basic != nil, a.Bearer != nil, a.OAuth2 != nil} {
 		if given {
@@ -105,12 +110,24 @@ func (l *loader) checkAuth(a Auth, layers []element) {
 	}
 	switch {
 	case kinds > 1:
-		l.blame(layers, newProblem("keep one", "basic, bearer and oauth2 exclude each other"), "auth")
+		l.report(Pos{File: variable}, "defaults.auth", newProblem("keep one", "basic, bearer and oauth2 exclude each other"))
 	case a.Basic != nil && (a.Basic.Username == "" || !a.Basic.Password.IsSet()),
 		a.Bearer != nil && !a.Bearer.Token.IsSet(),
 		a.OAuth2 != nil && (a.OAuth2.TokenURL == "" || a.OAuth2.ClientID == "" || !a.OAuth2.ClientSecret.IsSet()):
-		l.blame(layers, newProblem("", "is not complete"), "auth")
+		l.report(Pos{File: variable}, "defaults.auth", newProblem("set the other values of its kind too", "is not complete"))
 	}
+}
+
+// envVariable is a variable that sets something of a key of the defaults, ""
+// when there is none.
+func (l *loader) envVariable(key string) string {
+	name := envPrefix + "DEFAULTS__" + strings.ToUpper(key)
+	for _, variable := range slices.Sorted(maps.Keys(l.env)) {
+		if variable == name || strings.HasPrefix(variable, name+"__") {
+			return variable
+		}
+	}
+	return ""
 }
 
 // layersOf are the places where a check's settings may stand, the nearest first.
@@ -139,12 +156,9 @@ func (l *loader) blame(layers []element, p *problem, keys ...string) {
 		}
 	}
 	for _, key := range keys {
-		name := envPrefix + "DEFAULTS__" + strings.ToUpper(key)
-		for variable := range l.env {
-			if variable == name || strings.HasPrefix(variable, name+"__") {
-				l.report(Pos{File: variable}, "defaults."+key, p)
-				return
-			}
+		if variable := l.envVariable(key); variable != "" {
+			l.report(Pos{File: variable}, "defaults."+key, p)
+			return
 		}
 	}
 	l.report(layers[0].pos(), layers[0].path, p)

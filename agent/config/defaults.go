@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // defaultTree is every built-in default that is not the zero value.
 func defaultTree() map[string]any {
@@ -64,10 +67,12 @@ func defaultKinds() map[string]map[string]any {
 
 // Default is the configuration with no file at all: no sites, no receivers.
 func Default() (*Config, error) {
+	l := newLoader(Options{Environ: []string{}})
 	var c Config
-	if err := decode(defaultTree(), &c, nil); err != nil {
-		return nil, err
+	if err := l.fill(defaultTree(), &c); err != nil {
+		return nil, fmt.Errorf("defaults: %w", err)
 	}
+	l.finishAgent(&c)
 	return &c, nil
 }
 

@@ -39,7 +39,7 @@ func expand(s string, lookup func(string) (string, bool)) (string, *problem) {
 func variable(inner string, lookup func(string) (string, bool)) (string, *problem) {
 	name, fallback, hasFallback := strings.Cut(inner, ":-")
 	if !isVariableName(name) {
-		return "", newProblem("letters, digits and _; write $${ for a plain ${", "%s is not the name of an environment variable", quote(name))
+		return "", newProblem("letters, digits and _; write $${ for a plain ${", "what stands in ${ } is not the name of an environment variable")
 	}
 	if strings.Contains(fallback, "${") {
 		return "", newProblem("a default is plain text", "the default of ${%s} holds another ${", name)

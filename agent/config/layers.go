@@ -1,11 +1,6 @@
 package config
 
-import (
-	"maps"
-	"reflect"
-
-	"github.com/go-viper/mapstructure/v2"
-)
+import "maps"
 
 // overlay lays one layer over another: mappings are merged, everything else is
 // replaced. Its form is that of koanf's merge function.
@@ -46,13 +41,13 @@ type layer struct {
 	value Settings
 }
 
-// with lays a site's or a check's own settings over l. Only what they touch is
-// decoded: a check that sets nothing costs nothing.
-func (l layer) with(own map[string]any, d *decoder) (layer, error) {
+// with lays a site's or a check's own settings over base. Only what they touch is
+// filled in: a check that sets nothing costs nothing.
+func (l *loader) with(base layer, own map[string]any) (layer, error) {
 	if len(own) == 0 {
-		return l, nil
+		return base, nil
 	}
-	merged := maps.Clone(l.tree)
+	merged := maps.Clone(base.tree)
 	if err := overlay(own, merged); err != nil {
 		return layer{}, err
 	}
@@ -65,49 +60,9 @@ func (l layer) with(own map[string]any, d *decoder) (layer, error) {
 			touched[key] = v
 		}
 	}
-	value := l.value
-	if err := d.decode(touched, &value); err != nil {
+	value := base.value
+	if err := l.fill(touched, &value); err != nil {
 		return layer{}, err
 	}
 	return layer{merged, value}, nil
-}
-
-// decoder makes structs of trees that the reader has checked. It finds no
-// errors of the operator's; its own would be a fault of this package.
-type decoder struct {
-	secrets func(secretLeaf) Secret
-}
-
-func (d *decoder) decode(tree map[string]any, into any) error {
-	return decode(tree, into, d.secrets)
-}
-
-func decode(tree map[string]any, into any, secrets func(secretLeaf) Secret) error {
-	dec, err := mapstructure.NewDecoder(decoderConfig(into, secrets))
-	if err != nil {
-		return err
-	}
-	return dec.Decode(tree)
-}
-
-// decoderConfig is strict: exact names, exact types, nothing unknown. Slices and
-// maps are made new, since the value that is decoded onto shares its own with
-// other checks.
-func decoderConfig(into any, secrets func(secretLeaf) Secret) *mapstructure.DecoderConfig {
-	leaf := reflect.TypeFor[secretLeaf]()
-	return &mapstructure.DecoderConfig{
-		Result:               into,
-		TagName:              "yaml",
-		SquashTagOption:      "inline",
-		ZeroFields:           true,
-		ErrorUnused:          true,
-		IgnoreUntaggedFields: true,
-		MatchName:            func(key, field string) bool { return key == field },
-		DecodeHook: mapstructure.DecodeHookFuncType(func(from, to reflect.Type, data any) (any, error) {
-			if from == leaf && to == secretType {
-				return secrets(data.(secretLeaf)), nil
-			}
-			return data, nil
-		}),
-	}
 }

@@ -68,13 +68,12 @@ type loader struct {
 
 	config    *koanf.Koanf
 	hash      hash.Hash
-	sources   []source
+	sources   sources
 	roots     []element            // each file as a whole, in order
 	lists     map[string][]element // the joined lists
 	offsets   map[string]int       // how many entries they had before the present file
 	refs      []reference
 	secrets   map[secretLeaf]Secret
-	decoder   *decoder
 	badRoot   bool // some file could not be read at all
 	fileNames []string
 }
@@ -96,7 +95,6 @@ func newLoader(opts Options) *loader {
 		config: koanf.New(separator), hash: sha256.New(),
 		lists: map[string][]element{}, offsets: map[string]int{}, secrets: map[secretLeaf]Secret{},
 	}
-	l.decoder = &decoder{secrets: l.secretOf}
 	for _, kv := range opts.Environ {
 		if name, value, ok := strings.Cut(kv, "="); ok {
 			l.env[name] = value
@@ -106,6 +104,10 @@ func newLoader(opts Options) *loader {
 }
 
 func (l *loader) report(pos Pos, path string, p *problem) {
+	const most = 240 // bytes; longer is not a path that anyone wrote
+	if len(path) > most {
+		path = path[:most] + "…"
+	}
 	l.errs = append(l.errs, &Error{pos.File, pos.Line, path, p.msg, p.hint})
 }
 
@@ -230,7 +232,7 @@ func (l *loader) loadFile(name string) error {
 		l.badRoot = true
 		return nil
 	}
-	l.sources = append(l.sources, source{name, data})
+	l.sources = append(l.sources, &source{name, data})
 	l.roots = append(l.roots, element{tree, root, name, "", bad})
 	for key, v := range tree {
 		if list, ok := v.([]element); ok {
@@ -275,9 +277,12 @@ func parse(data []byte) (*yaml.Node, *syntaxProblem) {
 	case doc.Kind != 0:
 		return nil, &syntaxProblem{newProblem("one file is one document: remove the line ---, or use several files", "there is a second document"), secondDocument(data)}
 	}
-	line, msg := 1, err.Error()
+	line, msg := 1, "it cannot be read"
 	if le, ok := errors.AsType[*yaml.LoadError](err); ok {
 		line, msg = max(le.Mark.Line, 1), le.Message
+	}
+	if strings.Contains(msg, "anchor") { // the message quotes what may be a password that begins with *
+		return nil, &syntaxProblem{newProblem("a value that begins with * or & goes into quotes", "is not YAML: an unknown anchor"), line}
 	}
 	return nil, &syntaxProblem{newProblem(hintForSyntax(data, line), "is not YAML: %s", msg), line}
 }

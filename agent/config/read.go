@@ -242,18 +242,18 @@ func (r *reader) setSecret(tree map[string]any, f field, s secretLeaf, n *yaml.N
 
 // hintForKey says what an unknown key may have been meant to be.
 func (r *reader) hintForKey(key string, sc *schema) string {
-	for _, f := range sc.fields {
-		if t := f.section(); t != nil {
-			if _, ok := r.schemas.of(t).field(key); ok && len(key) > 3 {
-				return fmt.Sprintf("did you mean %q?", f.key+"."+key)
-			}
-		}
-	}
 	synonyms := map[string]string{"interval": "schedule", "every": "schedule", "period": "schedule", "cron": "schedule",
 		"endpoint": "url", "target": "url", "request_headers": "headers", "tls_config": "tls", "basic_auth": "auth"}
 	if s := synonyms[key]; s != "" {
 		if _, ok := sc.field(s); ok {
 			return fmt.Sprintf("did you mean %q?", s)
+		}
+	}
+	for _, f := range sc.fields {
+		if t := f.section(); t != nil {
+			if _, ok := r.schemas.of(t).field(key); ok && len(key) > 3 {
+				return fmt.Sprintf("did you mean %q?", f.key+"."+key)
+			}
 		}
 	}
 	return didYouMean(key, sc.keys())

@@ -103,7 +103,7 @@ func checkText(v string) *problem {
 
 func checkLine(v string) *problem {
 	if strings.ContainsFunc(v, unicode.IsControl) {
-		return newProblem("one line of text", "%s holds a control character", quote(v))
+		return newProblem("one line of text", "holds a control character")
 	}
 	return nil
 }
@@ -142,7 +142,7 @@ func checkEnum(v string, known []string) *problem {
 		return nil
 	}
 	hint := "one of " + strings.Join(known, ", ")
-	if c := closest(v, known); c != "" && v != "" {
+	if c := closest(v, known); c != "" && strings.Trim(v, "0123456789.") != "" {
 		hint = fmt.Sprintf("did you mean %q? %s", c, hint)
 	}
 	return newProblem(hint, "%s is unknown", quote(v))

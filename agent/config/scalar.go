@@ -51,7 +51,7 @@ func (r *reader) text(n *yaml.Node, path string) (s string, plain, ok bool) {
 		r.fail(n, path, newProblem("", "is %s, not a single value", kindOf(n)))
 		return "", false, false
 	case n.Style&yaml.TaggedStyle != 0 && n.ShortTag() != "!!str":
-		r.fail(n, path, newProblem("leave the tag out", "the tag %s is not supported", quote(n.Tag)))
+		r.fail(n, path, newProblem("a value that begins with ! goes into quotes", "a tag is not supported"))
 		return "", false, false
 	case r.raw || !strings.Contains(n.Value, "$"):
 		return n.Value, n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) == 0, true
@@ -154,9 +154,9 @@ func (r *reader) str(s string, f field, pos Pos, path string) (any, *problem) {
 	if p != nil {
 		return nil, p
 	}
-	switch f.rule {
+	switch rule, _, _ := ruleOf(f.rule); rule {
 	case "site", "receiver":
-		r.refs = append(r.refs, reference{f.rule, s, pos, path})
+		r.refs = append(r.refs, reference{rule, s, pos, path})
 	case "file":
 		return r.fileName(s)
 	}
@@ -213,8 +213,10 @@ func (r *reader) fileProblem(s string, err error) *problem {
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pe.Err
 	}
-	if errors.Is(err, errEmptySecret) || errors.Is(err, errLargeSecret) || errors.Is(err, errNotAFile) {
-		return newProblem(hint, "the file %s %v", quote(s), err)
+	for _, plain := range []error{errEmptySecret, errLargeSecret, errNotAFile} {
+		if errors.Is(err, plain) {
+			return newProblem(hint, "the file %s %v", quote(s), plain)
+		}
 	}
 	return newProblem(hint, "the file %s cannot be read: %v", quote(s), err)
 }

@@ -57,6 +57,9 @@ func ParseCron(spec string) (cron.Schedule, error) {
 		return nil, newProblem("write the duration alone: "+strings.TrimSpace(every), "%s is not a cron line", quote(spec))
 	}
 	c, err := parseCron(spec)
+	if p, ok := errors.AsType[*problem](err); ok {
+		return nil, p
+	}
 	if err != nil {
 		return nil, newProblem(form, "%s is not a cron line: %v", quote(spec), err)
 	}
@@ -78,7 +81,7 @@ func parseCron(spec string) (cron.Schedule, error) {
 	}
 	name, fields, ok := strings.Cut(zone, " ")
 	if !ok || strings.TrimSpace(fields) == "" {
-		return nil, errors.New("nothing follows the time zone")
+		return nil, newProblem("CRON_TZ=Asia/Shanghai 0 9 * * *", "%s is not a cron line: nothing follows the time zone", quote(spec))
 	}
 	if p := checkTimezone(name); p != nil {
 		return nil, p

@@ -11,6 +11,7 @@ import (
 type field struct {
 	key      string
 	typ      reflect.Type
+	index    []int  // of the struct's field, as reflect.Value.FieldByIndex wants it
 	rule     string // what the value, or each value of a list or map, has to be
 	keyRule  string // what each key of a map has to be
 	fileTwin bool   // the key is X_file and holds the path of the secret X
@@ -41,7 +42,10 @@ func (s schemas) of(t reflect.Type) *schema {
 		tag := f.Tag.Get("yaml")
 		switch {
 		case tag == ",inline":
-			sc.fields = append(sc.fields, s.of(f.Type).fields...)
+			for _, inlined := range s.of(f.Type).fields {
+				inlined.index = append(slices.Clone(f.Index), inlined.index...)
+				sc.fields = append(sc.fields, inlined)
+			}
 		case tag == "" || tag == "-":
 		default:
 			sc.add(tag, f)
@@ -51,7 +55,7 @@ func (s schemas) of(t reflect.Type) *schema {
 }
 
 func (s *schema) add(key string, f reflect.StructField) {
-	fd := field{key: key, typ: f.Type, rule: f.Tag.Get("rule"), keyRule: f.Tag.Get("key")}
+	fd := field{key: key, typ: f.Type, index: f.Index, rule: f.Tag.Get("rule"), keyRule: f.Tag.Get("key")}
 	s.fields = append(s.fields, fd)
 	if f.Type == secretType {
 		s.fields = append(s.fields, field{key: key + fileSuffix, typ: f.Type, rule: "file", fileTwin: true})

@@ -28,11 +28,16 @@ var (
 // either the value itself or a file that holds it. The zero Secret is not set.
 // Copies share what they know of the file, and are safe for concurrent use.
 type Secret struct {
-	src *secretSource
+	src *secretBox
 }
 
-// secretSource is a pointer's worth, so that no printing of a struct by
-// reflection reaches the value.
+// secretBox keeps fmt out: where it cannot call Format (a Secret in a field
+// that is not exported) and the verb does not fit, it follows one pointer, but
+// never a second.
+type secretBox struct {
+	*secretSource
+}
+
 type secretSource struct {
 	value string
 	file  string // "" = value is all there is
@@ -49,13 +54,13 @@ type fileStamp struct {
 
 // NewSecret is a secret that is known already.
 func NewSecret(value string) Secret {
-	return Secret{&secretSource{value: value}}
+	return Secret{&secretBox{&secretSource{value: value}}}
 }
 
 // FileSecret is the secret in a file, without its trailing newline. The file
 // is first read by Get.
 func FileSecret(path string) Secret {
-	return Secret{&secretSource{file: path}}
+	return Secret{&secretBox{&secretSource{file: path}}}
 }
 
 // IsSet tells whether there is a secret at all.

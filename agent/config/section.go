@@ -136,7 +136,7 @@ func (c sectionCheck) exactlyOne(keys ...string) {
 	switch given := c.which(keys...); len(given) {
 	case 1:
 	case 0:
-		c.fail("", newProblem("one of "+strings.Join(keys, ", "), "says not which kind it is"))
+		c.fail("", newProblem("one of "+strings.Join(keys, ", "), "does not say which kind it is"))
 	default:
 		c.fail("", newProblem("keep one", "%s exclude each other", strings.Join(given, " and ")))
 	}
@@ -160,7 +160,7 @@ func (c sectionCheck) maintenance() {
 			c.fail("end", newProblem("after start, "+start.Format(time.RFC3339), "%s ends before it starts", end.Format(time.RFC3339)))
 		}
 	default:
-		c.fail("", newProblem("either start and end, or schedule and duration", "says not when"))
+		c.fail("", newProblem("either start and end, or schedule and duration", "does not say when"))
 	}
 }
 

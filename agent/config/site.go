@@ -62,8 +62,8 @@ type Settings struct {
 	Method          string            `yaml:"method" rule:"method"`
 	Headers         map[string]string `yaml:"headers" rule:"line" key:"header"` // keys are canonical
 	Body            string            `yaml:"body"`
-	BodyFile        string            `yaml:"body_file" rule:"file"` // at most one of Body and BodyFile is set
-	Auth            *Auth             `yaml:"auth"`                  // nil = none
+	BodyFile        string            `yaml:"body_file" rule:"file?"` // at most one of Body and BodyFile is set
+	Auth            *Auth             `yaml:"auth"`                   // nil = none
 	TLS             TLS               `yaml:"tls"`
 	ConnectTo       string            `yaml:"connect_to" rule:"hostport?"`
 	ProxyURL        string            `yaml:"proxy_url" rule:"proxy_url?"`
@@ -116,9 +116,9 @@ type OAuth2 struct {
 
 // TLS is how the handshake is done and judged.
 type TLS struct {
-	CAFile             string `yaml:"ca_file" rule:"file"`   // PEM; "" = the system's
-	CertFile           string `yaml:"cert_file" rule:"file"` // PEM; for mutual TLS, with KeyFile
-	KeyFile            string `yaml:"key_file" rule:"file"`
+	CAFile             string `yaml:"ca_file" rule:"file?"`   // PEM; "" = the system's
+	CertFile           string `yaml:"cert_file" rule:"file?"` // PEM; for mutual TLS, with KeyFile
+	KeyFile            string `yaml:"key_file" rule:"file?"`
 	ServerName         string `yaml:"server_name" rule:"host?"` // "" = the host's
 	MinVersion         string `yaml:"min_version" rule:"enum?:1.0|1.1|1.2|1.3"`
 	InsecureSkipVerify bool   `yaml:"insecure_skip_verify"`

@@ -25,7 +25,7 @@ func closest(word string, known []string) string {
 		return ""
 	}
 	word = strings.ToLower(word)
-	best, bestDistance := "", max(1, utf8.RuneCountInString(word)/3)+1
+	best, bestDistance := "", min(utf8.RuneCountInString(word)/3, 3)+1
 	for _, k := range known {
 		if d := distance(word, strings.ToLower(k)); d < bestDistance {
 			best, bestDistance = k, d

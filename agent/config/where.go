@@ -7,6 +7,10 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
+// sources are all of them, in order. They hold secrets: a pointer behind a
+// pointer is what fmt never follows, whatever the verb.
+type sources []*source
+
 // source is a file that was read, kept so that a later step can still be told
 // the line of what it finds wrong.
 type source struct {
@@ -21,7 +25,10 @@ func (c *Config) Where(path string) Pos {
 	var best Pos
 	bestLength := 0
 	offsets := map[string]int{}
-	for _, src := range c.sources {
+	if c.sources == nil {
+		return Pos{}
+	}
+	for _, src := range *c.sources {
 		var doc yaml.Node
 		if err := yaml.Load(src.data, &doc); err != nil || len(doc.Content) == 0 {
 			continue // it was read before, so this does not happen
