@@ -162,7 +162,7 @@ var dependencies = map[string]struct {
 	"go.etcd.io/bbolt":                       {"the store on disk", []string{"agent/store/boltstore"}},
 	"go.uber.org/goleak":                     {"goroutines left behind by tests", nil},
 	"go.yaml.in/yaml/v4":                     {"YAML", []string{"agent/config", "agent/web", "checks/catalog", "cmd/esawatch"}},
-	"golang.org/x/net":                       {"names and headers as net/http judges them", []string{"checks/probe"}},
+	"golang.org/x/net":                       {"names and headers as net/http judges them", []string{"checks/assert", "checks/probe"}},
 	"golang.org/x/oauth2":                    {"client credentials", []string{"checks/probe"}},
 	"golang.org/x/sync":                      {"bounds and groups", []string{"agent", "agent/schedule", "agent/outbox"}},
 	"golang.org/x/term":                      {"colour only on a terminal", []string{"cmd/esawatch", "notify/console"}},
