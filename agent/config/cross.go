@@ -26,10 +26,17 @@ func (l *loader) checkNames(c *Config) {
 		}
 		slices.Sort(known[kind])
 	}
+	const mostHints = 50 // each is a comparison with every name there is
+	hints := 0
 	for _, ref := range l.refs {
-		if _, ok := slices.BinarySearch(known[ref.kind], ref.name); !ok {
-			l.report(ref.pos, ref.path, newProblem(didYouMean(ref.name, known[ref.kind]), "there is no %s %s", ref.kind, quote(ref.name)))
+		if _, ok := slices.BinarySearch(known[ref.kind], ref.name); ok {
+			continue
 		}
+		hint := ""
+		if hints++; hints <= mostHints {
+			hint = didYouMean(ref.name, known[ref.kind])
+		}
+		l.report(ref.pos, ref.path, newProblem(hint, "there is no %s %s", ref.kind, quote(ref.name)))
 	}
 }
 

@@ -20,6 +20,17 @@ func bomb(levels int) string {
 	return b.String()
 }
 
+// mergeBomb is merges of merges: four to the power of levels.
+func mergeBomb(levels int) string {
+	var b strings.Builder
+	b.WriteString("m0: &m0 {web: {}}\n")
+	for i := range levels {
+		fmt.Fprintf(&b, "m%d: &m%d {<<: [*m%d, *m%d, *m%d, *m%d]}\n", i+1, i+1, i, i, i, i)
+	}
+	fmt.Fprintf(&b, "<<: *m%d\n", levels)
+	return b.String()
+}
+
 // TestHostile wants an error, soon, of whatever is thrown at it.
 func TestHostile(t *testing.T) {
 	const valid = "sites:\n  - name: a\n    url: https://a.example.com\n"
@@ -33,7 +44,8 @@ func TestHostile(t *testing.T) {
 		"not UTF-8":          {"a: \"\xff\"", "is not YAML"},
 		"ten megabytes":      {"#" + strings.Repeat("x", 10<<20), "larger than 8 MiB"},
 		"alias bomb":         {bomb(30), "aliases make this file too large"},
-		"alias bomb, merged": {"a: &a {a: 1}\n" + strings.Repeat("b: &a {<<: [*a, *a, *a, *a]}\n", 30) + "<<: *a\n", "aliases make this file too large"},
+		"alias bomb, merged": {mergeBomb(30), "aliases make this file too large"},
+		"a merge of itself":  {"<<: &a {<<: *a}\n", "too deeply"},
 		"deep flow":          {strings.Repeat("[", 200_000), "is not YAML"},
 		"deep blocks":        {strings.Repeat("- ", 50_000) + "x", "is not YAML"},
 		"deep value":         {valid + "    expect: {json: {a: " + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + "}}\n", "too deeply"},

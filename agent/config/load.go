@@ -232,7 +232,7 @@ func (l *loader) loadFile(name string) error {
 		l.badRoot = true
 		return nil
 	}
-	l.sources = append(l.sources, &source{name, data})
+	l.sources = append(l.sources, &source{file: name, data: data})
 	l.roots = append(l.roots, element{tree, root, name, "", bad})
 	for key, v := range tree {
 		if list, ok := v.([]element); ok {

@@ -3,6 +3,7 @@ package config
 import (
 	"strconv"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -16,11 +17,25 @@ type sources []*source
 type source struct {
 	file string
 	data []byte
+
+	once sync.Once
+	root *yaml.Node // parsed when first asked for: nearly always, nobody does
+}
+
+func (s *source) tree() *yaml.Node {
+	s.once.Do(func() {
+		if root, p := parse(s.data); p == nil {
+			s.root = root
+		} else {
+			s.root = &yaml.Node{} // it was read before, so this does not happen
+		}
+	})
+	return s.root
 }
 
 // Where is the place of a path such as "sites[shop].checks[login].expect.json",
 // or of the longest part of it that stands in a file. Of several files that
-// give it, the last one counts.
+// give it, the last one counts. It is safe for concurrent use.
 func (c *Config) Where(path string) Pos {
 	var best Pos
 	bestLength := 0
@@ -29,12 +44,8 @@ func (c *Config) Where(path string) Pos {
 		return Pos{}
 	}
 	for _, src := range *c.sources {
-		var doc yaml.Node
-		if err := yaml.Load(src.data, &doc); err != nil || len(doc.Content) == 0 {
-			continue // it was read before, so this does not happen
-		}
 		f := finder{want: path, offsets: offsets}
-		f.search(doc.Content[0], "", 0)
+		f.search(src.tree(), "", 0)
 		if f.line > 0 && len(f.found) >= bestLength {
 			best, bestLength = Pos{src.file, f.line}, len(f.found)
 		}
