@@ -20,7 +20,7 @@ import (
 func (k *Keeper) remember(ctx context.Context, old, rec Record) {
 	for i := range old.Incidents {
 		inc := &old.Incidents[i]
-		if inc.Open() || slices.ContainsFunc(rec.Incidents, func(i Incident) bool { return i.ID == inc.ID }) {
+		if slices.ContainsFunc(rec.Incidents, func(i Incident) bool { return i.ID == inc.ID }) {
 			continue
 		}
 		if err := k.archive(ctx, inc); err != nil {

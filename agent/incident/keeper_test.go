@@ -266,6 +266,9 @@ func TestReload(t *testing.T) {
 	if got := states(stored(t, kv, "shop")); got != "a=pending" {
 		t.Errorf("states %q, want those that stay as they were", got)
 	}
+	if n := len(k.site("shop", false).seen); n != 1 {
+		t.Errorf("last results of %d checks remembered, want 1", n)
+	}
 	fail("shop", "b", 2) // was under way
 	fail("blog", "a", 2)
 	fail("shop", "a", 2)
@@ -381,11 +384,14 @@ func TestWriteReportedLost(t *testing.T) {
 	if k.Healthy() == nil {
 		t.Error("healthy after a failed write")
 	}
+	kv.fail(syscall.EIO) // this one is not even done
 	observe(t, k, result("a", "525", at(1)))
+	kv.fail(nil)
+	observe(t, k, result("a", "526", at(2)))
 	if err := k.Healthy(); err != nil {
 		t.Errorf("Healthy: %v", err)
 	}
-	if got := story(stored(t, kv, "shop")); got != "opened:a(>522) changed:a(522>525)" {
+	if got := story(stored(t, kv, "shop")); got != "opened:a(>522) changed:a(522>525) changed:a(525>526)" {
 		t.Errorf("saved %q", got)
 	}
 }

@@ -396,3 +396,33 @@ func TestID(t *testing.T) {
 		t.Errorf("ids %q and %q of long names, want two of 63 characters", a, b)
 	}
 }
+
+// Two futures of one record do not write into each other.
+func TestFutures(t *testing.T) {
+	rec, now := Record{}, epoch
+	next := func(rec Record, what string) Record {
+		now = now.Add(time.Second)
+		rec, _ = Next(rec, result("a", what, now), Policy{})
+		return rec
+	}
+	for i := range 15 {
+		one := next(rec, fmt.Sprint(500+i))
+		before := clone(t, one)
+		next(rec, "timeout")
+		if diff := cmp.Diff(before, one); diff != "" {
+			t.Fatalf("with %d conditions:\n%s", i+1, diff)
+		}
+		rec = one
+	}
+}
+
+func TestSince(t *testing.T) {
+	rec, p := Record{}, Policy{Failures: 2}
+	for i, check := range []string{"slow", "quick", "quick", "slow"} {
+		rec, _ = Next(rec, result(check, "522", epoch.Add(time.Duration(i)*time.Second)), p)
+	}
+	inc := rec.Incidents[0]
+	if !inc.Since.Equal(epoch) || !inc.OpenedAt.Equal(epoch.Add(2*time.Second)) {
+		t.Errorf("since %v, opened %v, want the first failure of all and the first confirmation", inc.Since, inc.OpenedAt)
+	}
+}

@@ -164,6 +164,13 @@ func TestModel(t *testing.T) {
 }
 
 func compare(t *rapid.T, m *model, rec Record, ended, gone int) {
+	for check, state := range rec.Checks {
+		for location, s := range state.Locations {
+			if (s.Failures == 0) == (s.Passes == 0) || s.Since.IsZero() || s.Last.Before(s.Since) || len(s.Conditions) == 0 {
+				t.Fatalf("check %s at %s: streak %+v makes no sense", check, location, s)
+			}
+		}
+	}
 	for _, check := range []string{"a", "b", "c"} {
 		if got, want := rec.Checks[check].State, m.state(check); got != want {
 			t.Fatalf("check %s is %q, the model says %q", check, got, want)
