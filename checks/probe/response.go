@@ -25,7 +25,7 @@ type Response struct {
 	// such as the dates and names of a certificate that was refused.
 	Notes []string
 
-	URL         string // the URL that answered last, after redirects, without its user info
+	URL         string // the URL asked last, after redirects, without its user info
 	StatusCode  int    // 0 with no answer
 	Header      http.Header
 	HTTPVersion string // "1.0" "1.1" "2.0" "3.0"; "" with no answer
@@ -38,7 +38,13 @@ type Response struct {
 	Phases Phases
 	TLS    *TLSState // nil on plain HTTP, and before there was a certificate
 	Edge   Edge
+
+	secrets redactor
 }
+
+// Redact takes out of text that came from the server, such as an excerpt of the
+// body, the secrets that the request carried: a server may echo them.
+func (r *Response) Redact(text string) string { return r.secrets.clean(text) }
 
 // Phases is how long each part of a request took, summed over redirects. A
 // phase that did not happen is 0. They never add up to more than the whole.
@@ -46,7 +52,7 @@ type Phases struct {
 	Resolve    time.Duration // name to address
 	Connect    time.Duration // TCP, or QUIC with its TLS
 	TLS        time.Duration
-	Processing time.Duration // request written to first byte of the answer
+	Processing time.Duration // connection ready to first byte of the answer, sending the request included
 	Transfer   time.Duration // first byte to last
 }
 

@@ -77,6 +77,7 @@ func (p *Probe) Do(ctx context.Context) *Response {
 	r.resp.StartedAt = time.Now() // a token that had to be fetched is none of the site's time
 	first := hop{url: p.target, method: p.req.Method, host: p.host, header: header, body: p.req.Body}
 	r.do(ctx, first)
+	r.resp.secrets = r.secrets
 	r.resp.Duration = time.Since(r.resp.StartedAt)
 	if r.resp.StatusCode == http.StatusUnauthorized {
 		p.auth.refused()
