@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,7 +20,7 @@ import (
 func TestLayOutKeepsThePhase(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := New(Options{MaxConcurrent: 100})
-		recorded := make([]runs, 500)
+		recorded := make([]runs, 100)
 		var jobs []Job
 		for i := range recorded {
 			spec := []string{"10s", "1m", "* * * * *"}[i%3]
@@ -27,6 +28,8 @@ func TestLayOutKeepsThePhase(t *testing.T) {
 		}
 		replace(t, s, jobs...)
 		start(t, s)
+		later(10 * time.Second)
+		before := runtime.NumGoroutine()
 		random := rand.New(rand.NewPCG(1, 2))
 		begin := time.Now()
 		for time.Since(begin) < time.Hour {
@@ -34,6 +37,10 @@ func TestLayOutKeepsThePhase(t *testing.T) {
 			s.mu.Lock()
 			s.layOut(time.Now())
 			s.mu.Unlock()
+		}
+		later(10 * time.Second)
+		if got := runtime.NumGoroutine(); got > before+2 {
+			t.Errorf("%d goroutines after an hour, %d before", got, before)
 		}
 		for i := range recorded {
 			period := []time.Duration{10 * time.Second, time.Minute, time.Minute}[i%3]
@@ -48,6 +55,91 @@ func TestLayOutKeepsThePhase(t *testing.T) {
 			}
 		}
 		wantMissed(t, s, nil)
+	})
+}
+
+// TestForwardJump lays the schedule out as of a moment yet to come, which for
+// cron is what a clock that was set forward looks like. Each run that was due
+// is then either started or counted, and nothing of the old schedule lives on.
+func TestForwardJump(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n, jumps = 1000, 20
+		s := New(Options{MaxConcurrent: 100})
+		var ran atomic.Int64
+		var jobs []Job
+		for i := range n {
+			jobs = append(jobs, Job{Name: fmt.Sprintf("site-%d/home", i), Spec: mustSpec(t, "10s"), Run: func(context.Context, time.Time) bool {
+				ran.Add(1)
+				return true
+			}})
+		}
+		replace(t, s, jobs...)
+		start(t, s)
+		later(10 * time.Millisecond)
+		before := runtime.NumGoroutine()
+		random := rand.New(rand.NewPCG(1, 2))
+		for range jumps {
+			later(time.Duration(random.IntN(10_000_000)) * time.Microsecond)
+			by := time.Duration(random.IntN(5_000_000)) * time.Microsecond
+			s.mu.Lock()
+			s.layOut(time.Now().Add(by))
+			s.mu.Unlock()
+			later(by)
+		}
+		// On to the end of a period, by the clock that began on one.
+		later(10*time.Second - time.Duration(time.Now().UnixNano()%int64(10*time.Second)) - time.Millisecond)
+		periods := int(time.Since(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))/(10*time.Second)) + 1
+		// A job whose phase is 0 was due at the very start, which counts no more.
+		atZero := 0
+		for _, m := range s.slots[slotKey{period: 10 * time.Second}].members {
+			if m.offset == 0 {
+				atZero++
+			}
+		}
+		if got, want := int(ran.Load())+missed(s, missedClock), periods*n-atZero; got != want {
+			t.Errorf("%d runs started and %d counted as missed make %d, want %d", ran.Load(), missed(s, missedClock), got, want)
+		}
+		wantMissed(t, s, map[string]int{missedClock: missed(s, missedClock)})
+		if got := missed(s, missedClock); got < n*jumps/10 {
+			t.Errorf("only %d counted as missed", got)
+		}
+		later(10 * time.Second)
+		if got := runtime.NumGoroutine(); got > before+2 {
+			t.Errorf("%d goroutines after %d jumps, %d before", got, jumps, before)
+		}
+	})
+}
+
+// TestTooLate holds that a run which comes so late that it is due again is
+// dropped, while one that is only late takes place.
+func TestTooLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Options{MaxConcurrent: 1000})
+		var ran runs
+		var jobs []Job
+		for i := range 100 {
+			jobs = append(jobs, Job{Name: fmt.Sprintf("site-%d/home", i), Spec: mustSpec(t, "0 * * * *"), Run: ran.pass})
+		}
+		replace(t, s, jobs...)
+		start(t, s)
+		later(30 * time.Minute)
+		from := ran.count()
+
+		sl := s.slots[slotKey{line: "0 * * * *"}]
+		moment := time.Now().Add(30 * time.Minute).Round(0)
+		now := moment.Add(time.Hour + 2500*time.Millisecond)
+		dueAgain := len(sl.members) - len(sl.after(moment.Add(time.Hour), now))
+		s.mu.Lock()
+		s.advance(sl.entry, moment, moment.Add(-1), now)
+		s.mu.Unlock()
+		synctest.Wait()
+		if dueAgain < 30 || dueAgain > 70 {
+			t.Fatalf("%d of 100 jobs are due again 2.5 s after the hour", dueAgain)
+		}
+		wantMissed(t, s, map[string]int{missedOverload: dueAgain})
+		if got := ran.count() - from; got != 100-dueAgain {
+			t.Errorf("%d jobs ran, want the other %d", got, 100-dueAgain)
+		}
 	})
 }
 

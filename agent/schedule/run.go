@@ -84,8 +84,7 @@ func (s *Scheduler) work(t turn) {
 	}
 }
 
-// call runs a job. ended is false if its outcome says nothing: it panicked, or
-// was told to break off.
+// call runs a job. ended is false if it panicked, so that there is no outcome.
 func (s *Scheduler) call(t turn) (passed, ended bool) {
 	s.metrics.running.Inc()
 	defer s.metrics.running.Dec()
@@ -97,11 +96,10 @@ func (s *Scheduler) call(t turn) (passed, ended bool) {
 		}
 	}()
 	s.metrics.delay.Observe(max(0, time.Since(t.due).Seconds()))
-	passed = t.run(s.ctx, t.due)
-	return passed, s.ctx.Err() == nil
+	return t.run(s.ctx, t.due), true
 }
 
-// finish notes how a run went, and returns what its worker is to run next, if
+// finish notes how a run went, unless the scheduler is stopping, and returns what its worker is to run next, if
 // anything.
 func (s *Scheduler) finish(j *job, passed, ended bool) (next turn, more bool) {
 	s.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -234,6 +235,47 @@ func TestOverload(t *testing.T) {
 	})
 }
 
+func TestSetMaxConcurrent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Options{MaxConcurrent: 2, Grace: time.Hour})
+		var together atomic.Int64
+		var jobs []Job
+		for i := range 20 {
+			jobs = append(jobs, Job{Name: fmt.Sprintf("site-%d/home", i), Spec: mustSpec(t, "1d"), Run: func(context.Context, time.Time) bool {
+				defer together.Add(-1)
+				together.Add(1)
+				time.Sleep(time.Duration(1+i) * time.Minute)
+				return true
+			}})
+		}
+		replace(t, s, jobs...)
+		start(t, s)
+		synctest.Wait()
+		for _, j := range jobs {
+			if err := s.RunNow(j.Name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := func(n int64) {
+			t.Helper()
+			synctest.Wait()
+			if got := together.Load(); got != n {
+				t.Errorf("%d jobs at once, want %d", got, n)
+			}
+		}
+		want(2)
+		s.SetMaxConcurrent(12) // at once, not when the next one ends
+		want(12)
+		s.SetMaxConcurrent(3) // as they end
+		want(12)
+		later(10 * time.Minute)
+		want(3)
+		s.SetMaxConcurrent(0)
+		later(20 * time.Minute)
+		want(1)
+	})
+}
+
 func TestConfirmAndSettle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := New(Options{MaxConcurrent: 10})
@@ -361,86 +403,6 @@ func TestRunNow(t *testing.T) {
 	})
 }
 
-// TestStop holds that running jobs may end within the grace period, that
-// waiting ones do not begin, and that what is left is told to break off.
-func TestStop(t *testing.T) {
-	for _, tc := range []struct {
-		name  string
-		takes time.Duration
-		want  time.Duration // until Run is back
-		broke bool
-	}{
-		{"in time", 3 * time.Second, 3 * time.Second, false},
-		{"too slow", time.Minute, 20 * time.Second, true},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := New(Options{MaxConcurrent: 1, Grace: 20 * time.Second})
-				var broke atomic.Bool
-				var r, queued runs
-				confirm := Confirm{Failures: 3, Interval: time.Second}
-				replace(t, s, Job{Name: "shop/home", Spec: mustSpec(t, "1h"), Confirm: confirm, Run: func(ctx context.Context, due time.Time) bool {
-					r.add(due)
-					select {
-					case <-time.After(tc.takes):
-					case <-ctx.Done():
-						broke.Store(true)
-					}
-					return false
-				}}, Job{Name: "shop/queued", Spec: mustSpec(t, "1h"), Run: queued.pass})
-				stop := start(t, s)
-				synctest.Wait()
-				for _, name := range []string{"shop/home", "shop/queued"} {
-					if err := s.RunNow(name); err != nil {
-						t.Fatal(err)
-					}
-				}
-				synctest.Wait()
-				begin := time.Now()
-				stop()
-				if took := time.Since(begin); took != tc.want {
-					t.Errorf("Run came back after %v, want %v", took, tc.want)
-				}
-				if broke.Load() != tc.broke {
-					t.Errorf("told to break off: %v, want %v", broke.Load(), tc.broke)
-				}
-				later(time.Hour)
-				if r.count() != 1 || queued.count() != 0 {
-					t.Errorf("ran %d and %d times, want once and never", r.count(), queued.count())
-				}
-			})
-		})
-	}
-}
-
-// TestStopCallsOffEarlyRuns stops while an early run is pending.
-func TestStopCallsOffEarlyRuns(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := New(Options{})
-		var r runs
-		replace(t, s, Job{Name: "shop/home", Spec: mustSpec(t, "1h"), Confirm: Confirm{Failures: 3, Interval: time.Minute},
-			Run: func(_ context.Context, due time.Time) bool { r.add(due); return false }})
-		stop := start(t, s)
-		synctest.Wait()
-		if err := s.RunNow("shop/home"); err != nil {
-			t.Fatal(err)
-		}
-		synctest.Wait()
-		begin := time.Now()
-		stop()
-		if took := time.Since(begin); took != 0 {
-			t.Errorf("stopping took %v", took)
-		}
-		later(time.Hour)
-		if r.count() != 1 {
-			t.Errorf("ran %d times, want once", r.count())
-		}
-		if err := s.Run(t.Context()); err == nil {
-			t.Error("a second Run gives no error")
-		}
-	})
-}
-
 func TestLastBeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := New(Options{})
@@ -453,4 +415,57 @@ func TestLastBeat(t *testing.T) {
 			t.Errorf("the last beat was %v ago", since)
 		}
 	})
+}
+
+// TestConcurrentUse calls everything from everywhere, in real time, for the
+// race detector to watch.
+func TestConcurrentUse(t *testing.T) {
+	s := New(Options{MaxConcurrent: 4})
+	var total, together, most atomic.Int64
+	var guards [50]atomic.Bool
+	jobs := make([]Job, len(guards))
+	for i := range jobs {
+		jobs[i] = Job{Name: fmt.Sprintf("site-%d/home", i), Spec: mustSpec(t, "100ms"), Settle: 2,
+			Confirm: Confirm{Failures: 3, Interval: 7 * time.Millisecond},
+			Run: func(context.Context, time.Time) bool {
+				if guards[i].Swap(true) {
+					t.Errorf("job %d runs twice at once", i)
+				}
+				defer guards[i].Store(false)
+				most.Store(max(most.Load(), together.Add(1)))
+				defer together.Add(-1)
+				time.Sleep(time.Millisecond)
+				return total.Add(1)%3 != 0
+			}}
+	}
+	replace(t, s, jobs...)
+	stop := start(t, s)
+	until := time.Now().Add(500 * time.Millisecond)
+	var callers sync.WaitGroup
+	for _, call := range []func(i int){
+		func(i int) { replace(t, s, jobs...) },
+		func(i int) { s.SetMaxConcurrent(1 + i%4) },
+		func(i int) { _ = s.RunNow(jobs[i%len(jobs)].Name) }, // busy is fine
+		func(i int) { s.LastBeat() },
+		func(i int) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.layOut(time.Now())
+		},
+	} {
+		callers.Go(func() {
+			for i := 0; time.Now().Before(until); i++ {
+				call(i)
+				time.Sleep(time.Millisecond)
+			}
+		})
+	}
+	callers.Wait()
+	stop()
+	if most.Load() > 4 {
+		t.Errorf("%d jobs at once, want at most 4", most.Load())
+	}
+	if total.Load() < 250 {
+		t.Errorf("%d runs in half a second, want at least as many as were due, 250", total.Load())
+	}
 }
