@@ -81,3 +81,17 @@ func TestLatency(t *testing.T) {
 			esawatch_notification_queue_length{receiver="oncall"} 0`)
 	})
 }
+
+func TestLatencyCountsFromWhenTheReceiverFits(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := receiver("pager", &inbox{})
+		r.Match.Severity = []string{"critical"}
+		a := start(t, newDisk(), r)
+		a.result(t, warning(failing("shop", "home", "522")))
+		time.Sleep(10 * time.Minute)
+		a.result(t, failing("shop", "home", "525"))
+		settle()
+		counts(t, a, `esawatch_notification_latency_seconds_bucket{le="0.1"} 1
+			esawatch_notification_latency_seconds_count 1`)
+	})
+}

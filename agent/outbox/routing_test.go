@@ -1,12 +1,19 @@
 package outbox
 
 import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
 	"testing"
 	"time"
 
 	"github.com/esawatch/esawatch/agent/incident"
 	"github.com/esawatch/esawatch/checks"
 	"github.com/esawatch/esawatch/checks/catalog"
+	"github.com/esawatch/esawatch/notify"
 )
 
 func TestWants(t *testing.T) {
@@ -123,5 +130,28 @@ func TestDueIsNeverFarAhead(t *testing.T) {
 	inc.OpenedAt = now.Add(24 * time.Hour) // the clock was set back since
 	if got := p.due(&inc, now, false); !got.Equal(now) {
 		t.Errorf("due %v, want now", got)
+	}
+}
+
+func TestDoubtful(t *testing.T) {
+	refused := errors.New("connection refused")
+	for _, test := range []struct {
+		err  error
+		want bool
+	}{
+		{&net.OpError{Op: "dial", Err: refused}, false},
+		{fmt.Errorf("post: %w", &net.DNSError{Err: "no such host", IsNotFound: true}), false},
+		{&net.OpError{Op: "read", Err: errors.New("connection reset by peer")}, true},
+		{context.DeadlineExceeded, true},
+		{io.ErrUnexpectedEOF, true},
+		{notify.Because(notify.ReasonServer, errors.New("503")), true},
+		{notify.RetryAfter(errors.New("429"), time.Second), false},
+		{notify.Permanent(errors.New("invalid_blocks")), false},
+		{notify.Misconfigured(errors.New("invalid_auth")), false},
+		{x509.UnknownAuthorityError{}, false},
+	} {
+		if got := doubtful(test.err); got != test.want {
+			t.Errorf("doubtful(%v) = %v, want %v", test.err, got, test.want)
+		}
 	}
 }

@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -51,7 +50,7 @@ func (o *Outbox) Run(ctx context.Context) error {
 
 // watch looks at the records whenever one has changed, until ctx is done.
 func (o *Outbox) watch(ctx context.Context, crew *crew) {
-	seen := make(map[string]story)
+	seen := make(map[string]story) // by site
 	next := time.NewTimer(scanEvery)
 	defer next.Stop()
 	for {
@@ -64,15 +63,13 @@ func (o *Outbox) watch(ctx context.Context, crew *crew) {
 		case <-o.opts.Records.Changed():
 		case <-next.C:
 		}
-		if more := o.scan(ctx, seen, crew); more {
-			next.Reset(scanPause)
-		} else {
-			next.Reset(scanEvery)
-		}
+		begin := time.Now()
+		o.scan(ctx, seen, crew)
+		next.Reset(scanEvery)
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(scanPause):
+		case <-time.After(max(scanPause, 4*time.Since(begin))): // a fifth of a core at most, however many records
 		}
 	}
 }
@@ -95,12 +92,12 @@ func storyOf(rec *incident.Record) story {
 }
 
 // scan finds the records whose stories went on since they were seen and has the
-// workers look at them. Then it takes out of the records what is over and owed
-// to nobody; more tells that there is more of that.
-func (o *Outbox) scan(ctx context.Context, seen map[string]story, crew *crew) (more bool) {
+// workers look at them. Then it takes out of the records some of what is over
+// and owed to nobody; that is a change itself, so the rest follows.
+func (o *Outbox) scan(ctx context.Context, seen map[string]story, crew *crew) {
 	settings := o.current()
 	if !settings.ready {
-		return false
+		return
 	}
 	records := o.opts.Records.Records()
 	var changed, settled []string
@@ -110,12 +107,9 @@ func (o *Outbox) scan(ctx context.Context, seen map[string]story, crew *crew) (m
 			seen[rec.Site] = s
 			changed = append(changed, rec.Site)
 		}
-		if _, _, ok := incident.Prune(*rec, settings.settled); ok {
+		if settings.over(rec) {
 			settled = append(settled, rec.Site)
 		}
-	}
-	if len(seen) > len(records) {
-		forgetOthers(seen, records)
 	}
 	crew.mark(changed)
 	for _, site := range settled[:min(len(settled), maxPrunes)] {
@@ -124,24 +118,21 @@ func (o *Outbox) scan(ctx context.Context, seen map[string]story, crew *crew) (m
 			o.log.Error("cannot save that an incident is settled", "site", site, "err", err)
 		}
 	}
-	return len(settled) > maxPrunes
-}
-
-// forgetOthers keeps of seen only what is in records.
-func forgetOthers(seen map[string]story, records []incident.Record) {
-	sites := make(map[string]struct{}, len(records))
-	for i := range records {
-		sites[records[i].Site] = struct{}{}
-	}
-	maps.DeleteFunc(seen, func(site string, _ story) bool {
-		_, there := sites[site]
-		return !there
-	})
 }
 
 // settled tells whether nobody is owed anything of an incident.
 func (s *settings) settled(inc *incident.Incident) bool {
 	return !slices.ContainsFunc(s.receivers, func(r Receiver) bool { return r.owed(inc) })
+}
+
+// over tells whether prune would take anything out of a record.
+func (s *settings) over(rec *incident.Record) bool {
+	for i := range rec.Incidents {
+		if inc := &rec.Incidents[i]; !inc.Open() && s.settled(inc) {
+			return true
+		}
+	}
+	return false
 }
 
 // prune takes out of a record what is over and settled.

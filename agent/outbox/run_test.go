@@ -432,6 +432,10 @@ func TestStop(t *testing.T) {
 		if took := time.Since(begin); took != 3*time.Second {
 			t.Errorf("stopping took %v, want the grace", took)
 		}
+		rec, _ := b.keeper.Record(in.messages()[1].n.Site)
+		if d := rec.Incidents[0].Deliveries["oncall"]; d.Attempts != 0 || !d.NextTry.IsZero() || d.Sending != 1 {
+			t.Errorf("what we broke off ourselves counts as a failure: %+v", d)
+		}
 		takes = 0
 		c := start(t, kv, receiver("oncall", in))
 		time.Sleep(time.Second)
@@ -442,6 +446,101 @@ func TestStop(t *testing.T) {
 		}
 		if got[0].n.Doubtful || got[1].n.Doubtful || !got[2].n.Doubtful {
 			t.Error("only the one that was broken off is doubtful")
+		}
+	})
+}
+
+func TestStillBrokenAfterReload(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		in := &inbox{}
+		in.fail(errServer)
+		a := start(t, newDisk(), receiver("oncall", in))
+		a.result(t, failing("shop", "home", "522"))
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		before := len(in.messages())
+		a.SetReceivers([]outbox.Receiver{receiver("oncall", in)}, timings, "")
+		settle()
+		if n := len(in.messages()) - before; n != 1 {
+			t.Errorf("%d attempts right after the reload, want 1", n)
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if n := len(in.messages()) - before; n > 120 {
+			t.Errorf("%d attempts in the hour after the reload: its pauses are gone", n)
+		}
+	})
+}
+
+func TestSuccessShortensThePause(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		in := &inbox{}
+		in.fail(errServer)
+		a := start(t, newDisk(), receiver("oncall", in))
+		for i := range 30 {
+			a.result(t, failing(fmt.Sprintf("site%02d", i), "home", "522"))
+		}
+		time.Sleep(time.Hour)
+		in.fail(nil)
+		time.Sleep(10 * time.Minute)
+		failures := 1
+		in.set(func(context.Context, notify.Notification) (notify.Receipt, error) {
+			if failures--; failures == 0 {
+				return nil, errServer
+			}
+			return nil, nil
+		})
+		a.result(t, failing("shop", "home", "522"))
+		time.Sleep(timings.GroupWait + time.Second) // the pause after one failure
+		synctest.Wait()
+		if m := in.messages(); m[len(m)-1].n.Site != "shop" || !m[len(m)-1].ok {
+			t.Error("the failures before the last success still count")
+		}
+	})
+}
+
+func TestSuccessorWaits(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		stubborn, next := &inbox{}, &inbox{}
+		stubborn.set(func(context.Context, notify.Notification) (notify.Receipt, error) {
+			time.Sleep(20 * time.Second) // whatever its context says
+			return notify.Receipt{"ts": "1"}, nil
+		})
+		a := start(t, newDisk(), receiver("oncall", stubborn))
+		begin := time.Now()
+		a.result(t, failing("shop", "home", "522"))
+		time.Sleep(10 * time.Second)
+		a.SetReceivers(nil, timings, "")
+		settle()
+		a.SetReceivers([]outbox.Receiver{receiver("oncall", next)}, timings, "")
+		time.Sleep(5 * time.Second)
+		a.result(t, passing("shop", "home"))
+		time.Sleep(time.Minute)
+		equal(t, "told", next.told(begin), []string{"+25s resolved"})
+		if m := next.messages(); len(m) > 0 && (m[0].n.Receipt["ts"] != "1" || m[0].n.Doubtful) {
+			t.Errorf("the successor does not know what its predecessor did: %+v", m[0].n)
+		}
+	})
+}
+
+func TestIncidentsThatNobodyWantsGo(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := receiver("oncall", &inbox{})
+		r.Match.Site = []string{"elsewhere"}
+		a := start(t, newDisk(), r)
+		for i := range 100 {
+			a.result(t, failing(fmt.Sprintf("site%02d", i), "home", "522"))
+		}
+		time.Sleep(time.Second)
+		if n := len(a.keeper.Records()); n != 100 {
+			t.Fatalf("%d records, want 100", n)
+		}
+		for i := range 100 {
+			a.result(t, passing(fmt.Sprintf("site%02d", i), "home"))
+		}
+		time.Sleep(time.Second)
+		if n := len(a.keeper.Records()); n != 0 {
+			t.Errorf("%d records are left", n)
 		}
 	})
 }
