@@ -1,0 +1,214 @@
+package checks
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/esawatch/esawatch/checks/assert"
+	"github.com/esawatch/esawatch/checks/catalog"
+	"github.com/esawatch/esawatch/checks/probe"
+)
+
+// Check is one scheduled HTTP request of a site with what is expected of the
+// answer. It is safe for concurrent use and remembers nothing between runs.
+type Check struct {
+	Site, Name, Location string
+	URL, Method          string // for the result
+
+	Edge   Prober
+	Expect assert.List
+
+	// Origin asks the origin directly, at the same moment; nil with no origin.
+	Origin       Prober
+	OriginExpect assert.List
+	OriginAddr   string // as configured, for the remediation
+	OriginURL    string // what the origin is asked, where it differs from URL
+
+	Catalog    *catalog.Catalog
+	Severity   catalog.Severity // in place of the catalog's; "" = the catalog's
+	RunbookURL string           // in place of the catalog's; "" = the catalog's
+}
+
+// Prober makes one request. *probe.Probe is one.
+type Prober interface {
+	Do(ctx context.Context) *probe.Response
+}
+
+// Name of the whole configuration: SITE/CHECK.
+func (c *Check) FullName() string { return FullName(c.Site, c.Name) }
+
+// Run asks the edge, and the origin at the same moment where there is one, and
+// explains what it saw. It never fails: a failure is a result. It returns when
+// both answers are in or ctx or their own timeouts have ended them.
+func (c *Check) Run(ctx context.Context) (result Result) {
+	started := time.Now()
+	defer func() {
+		if p := recover(); p != nil {
+			result = c.internal(started, fmt.Sprintf("panic: %v", p), debug.Stack())
+		}
+	}()
+	edge, origin := c.ask(ctx)
+	return c.judge(edge, origin)
+}
+
+// ask runs both legs at the same moment. A panic in the origin's leg is carried
+// over to the caller's goroutine.
+func (c *Check) ask(ctx context.Context) (edge, origin *probe.Response) {
+	if c.Origin == nil {
+		return c.Edge.Do(ctx), nil
+	}
+	var (
+		wg       sync.WaitGroup
+		panicked any
+	)
+	wg.Go(func() {
+		defer func() { panicked = recover() }()
+		origin = c.Origin.Do(ctx)
+	})
+	defer func() {
+		wg.Wait()
+		if panicked != nil {
+			panic(panicked)
+		}
+	}()
+	edge = c.Edge.Do(ctx)
+	return edge, origin
+}
+
+// internal is the result of a run that esawatch itself could not do.
+func (c *Check) internal(started time.Time, detail string, stack []byte) Result {
+	resp := &probe.Response{
+		StartedAt: started,
+		Duration:  time.Since(started),
+		Condition: catalog.InternalError,
+		Detail:    detail,
+		Edge:      probe.Edge{ViaESA: "no"},
+	}
+	if frame := panicFrame(stack); frame != "" {
+		resp.Notes = []string{"at: " + frame}
+	}
+	return c.judge(resp, nil)
+}
+
+// judge turns what was seen into a result.
+func (c *Check) judge(edge, origin *probe.Response) Result {
+	failures := judgeLeg(edge, c.Expect)
+	var originFailures []assert.Failure
+	if origin != nil {
+		originFailures = judgeLeg(origin, c.OriginExpect)
+	}
+	r := c.describe(edge)
+	if origin != nil {
+		r.Origin = describeOrigin(origin, originFailures)
+	}
+	c.explain(&r, edge, failures, origin, originFailures)
+	return r
+}
+
+// judgeLeg returns all that is wrong with one leg, the finding that names the
+// result first.
+func judgeLeg(resp *probe.Response, expect assert.List) []assert.Failure {
+	if resp.Condition != "" {
+		return []assert.Failure{{Condition: resp.Condition, Got: resp.Detail}}
+	}
+	return expect.Check(resp)
+}
+
+// describe fills in what the result says whatever its outcome.
+func (c *Check) describe(edge *probe.Response) Result {
+	r := Result{
+		Site: c.Site, Check: c.Name, Location: c.Location,
+		URL: c.URL, Method: c.Method,
+		StartedAt:       edge.StartedAt.UTC().Truncate(time.Millisecond),
+		DurationSeconds: seconds(edge.Duration),
+		Outcome:         Pass,
+		Success:         true,
+		StatusCode:      edge.StatusCode,
+		HTTPVersion:     edge.HTTPVersion,
+		RemoteAddress:   edge.RemoteAddr,
+		Redirects:       edge.Redirects,
+		BodyBytes:       int64(len(edge.Body)),
+		PhasesSeconds: Phases{
+			Resolve:    seconds(edge.Phases.Resolve),
+			Connect:    seconds(edge.Phases.Connect),
+			TLS:        seconds(edge.Phases.TLS),
+			Processing: seconds(edge.Phases.Processing),
+			Transfer:   seconds(edge.Phases.Transfer),
+		},
+		Edge: edge.Edge,
+	}
+	if t := edge.TLS; t != nil {
+		r.TLS = &TLS{Version: t.Version, Cipher: t.Cipher, NotAfter: t.NotAfter.UTC(),
+			Issuer: t.Issuer, Subject: t.Subject, Fingerprint: t.Fingerprint}
+	}
+	return r
+}
+
+func describeOrigin(resp *probe.Response, failures []assert.Failure) *Origin {
+	o := &Origin{Success: true, StatusCode: resp.StatusCode, DurationSeconds: seconds(resp.Duration)}
+	if len(failures) > 0 {
+		o.Condition = failures[0].Condition
+		o.Success = o.Condition.Degrades()
+	}
+	return o
+}
+
+// explain sets the outcome and, unless it is Pass, the diagnosis.
+func (c *Check) explain(r *Result, edge *probe.Response, failures []assert.Failure,
+	origin *probe.Response, originFailures []assert.Failure) {
+	q := catalog.Query{
+		Edge:        leg(edge, failures),
+		Host:        hostOf(c.URL),
+		URL:         c.URL,
+		OriginAddr:  c.OriginAddr,
+		OriginURL:   c.OriginURL,
+		RequestID:   edge.Edge.RequestID,
+		POP:         edge.Edge.POP,
+		NodeIP:      edge.Edge.NodeIP,
+		CacheStatus: edge.Edge.CacheStatus,
+		Age:         edge.Header.Get("Age"),
+		ErrorToken:  edge.Edge.ErrorToken,
+		ProxyStatus: edge.Edge.ProxyStatus,
+	}
+	if origin != nil {
+		o := leg(origin, originFailures)
+		q.Origin = &o
+	}
+	d, wrong := c.Catalog.Explain(q)
+	if !wrong {
+		return
+	}
+	if c.Severity != "" {
+		d.Severity = c.Severity
+	}
+	if c.RunbookURL != "" {
+		d.RunbookURL = c.RunbookURL
+	}
+	d.Evidence = evidence(edge, failures, origin, originFailures)
+	r.Diagnosis = &d
+	r.Outcome, r.Success = Fail, false
+	if d.Condition.Degrades() {
+		r.Outcome, r.Success = Degraded, true
+	}
+}
+
+func leg(resp *probe.Response, failures []assert.Failure) catalog.Leg {
+	l := catalog.Leg{StatusCode: resp.StatusCode, Duration: resp.Duration}
+	if len(failures) > 0 {
+		l.Condition = failures[0].Condition
+	}
+	return l
+}
+
+// hostOf is the host of a URL without its port, "" when it has none.
+func hostOf(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
+}

@@ -1,0 +1,159 @@
+package checks
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/esawatch/esawatch/checks/assert"
+	"github.com/esawatch/esawatch/checks/catalog"
+	"github.com/esawatch/esawatch/checks/probe"
+)
+
+// evidence lists what was seen, most telling first, one "label: value" a line:
+// what was wrong, who answered, what the edge said of itself, what the origin
+// said, where the time went.
+func evidence(edge *probe.Response, failures []assert.Failure,
+	origin *probe.Response, originFailures []assert.Failure) []string {
+	var e []string
+	add := func(label, value string) {
+		if value != "" {
+			e = append(e, label+": "+value)
+		}
+	}
+	if edge.Condition != "" {
+		add("cause", edge.Detail)
+		add("phase", edge.Phase)
+		if edge.StatusCode != 0 {
+			add("status", statusText(edge.StatusCode))
+		}
+		e = append(e, edge.Notes...)
+	} else {
+		statusTold := false
+		for _, f := range failures {
+			if f.Condition == catalog.FromStatus(edge.StatusCode) {
+				statusTold = true
+				add("status", gotWant(statusText(edge.StatusCode), f.Want))
+				continue
+			}
+			add(string(f.Condition), gotWant(f.Got, f.Want))
+		}
+		if !statusTold {
+			add("status", statusText(edge.StatusCode))
+		}
+	}
+	add("X-Tengine-Error", edge.Edge.ErrorToken)
+	add("Proxy-Status", edge.Edge.ProxyStatus)
+	if origin != nil {
+		add("origin", originText(origin, originFailures))
+	}
+	add("ESA request id", edge.Edge.RequestID)
+	add("POP", popText(edge.Edge))
+	add("cache status", edge.Edge.CacheStatus)
+	if edge.StatusCode != 0 {
+		add("via ESA", edge.Edge.ViaESA)
+	}
+	add("address", edge.RemoteAddr)
+	if edge.Redirects > 0 {
+		add("redirects", fmt.Sprintf("%d, the last to %s", edge.Redirects, edge.URL))
+	}
+	add("time", phasesText(edge))
+	return e
+}
+
+func gotWant(got, want string) string {
+	if want == "" {
+		return got
+	}
+	return got + ", want " + want
+}
+
+func statusText(code int) string {
+	if text := http.StatusText(code); text != "" {
+		return fmt.Sprintf("%d %s", code, text)
+	}
+	return fmt.Sprint(code)
+}
+
+// originText says how the origin answered when it was asked directly.
+func originText(origin *probe.Response, failures []assert.Failure) string {
+	took := "in " + Milliseconds(origin.Duration)
+	switch {
+	case origin.Condition != "":
+		return fmt.Sprintf("%s %s: %s", origin.Condition, took, origin.Detail)
+	case len(failures) > 0:
+		return fmt.Sprintf("%d %s, %s: %s", origin.StatusCode, took, failures[0].Condition,
+			gotWant(failures[0].Got, failures[0].Want))
+	}
+	return fmt.Sprintf("%d %s", origin.StatusCode, took)
+}
+
+func popText(e probe.Edge) string {
+	if e.POP != "" && e.NodeIP != "" {
+		return e.POP + ", node " + e.NodeIP
+	}
+	if e.NodeIP != "" {
+		return "node " + e.NodeIP
+	}
+	return e.POP
+}
+
+// phasesText says where the time went: the whole, then each phase that took any.
+func phasesText(resp *probe.Response) string {
+	var parts []string
+	for _, p := range []struct {
+		name string
+		took time.Duration
+	}{
+		{"resolve", resp.Phases.Resolve}, {"connect", resp.Phases.Connect}, {"tls", resp.Phases.TLS},
+		{"processing", resp.Phases.Processing}, {"transfer", resp.Phases.Transfer},
+	} {
+		if p.took > 0 {
+			parts = append(parts, p.name+" "+Milliseconds(p.took))
+		}
+	}
+	whole := Milliseconds(resp.Duration)
+	if len(parts) == 0 {
+		return whole
+	}
+	return whole + " (" + strings.Join(parts, ", ") + ")"
+}
+
+// Milliseconds writes a duration as people read it: "34 ms", "0.4 ms", "2.1 s".
+func Milliseconds(d time.Duration) string {
+	switch {
+	case d >= 10*time.Second:
+		return fmt.Sprintf("%.0f s", d.Seconds())
+	case d >= time.Second:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d >= 10*time.Millisecond:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	}
+	return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000)
+}
+
+// panicFrame is the innermost frame of the project in a stack trace, "" when
+// there is none.
+func panicFrame(stack []byte) string {
+	const module = "github.com/esawatch/esawatch/"
+	lines := strings.Split(string(stack), "\n")
+	seenPanic := false
+	for i, line := range lines {
+		if strings.HasPrefix(line, "panic(") {
+			seenPanic = true
+			continue
+		}
+		if seenPanic && strings.HasPrefix(line, module) && i+1 < len(lines) {
+			place := strings.TrimSpace(lines[i+1])
+			if cut := strings.LastIndex(place, " +0x"); cut >= 0 {
+				place = place[:cut]
+			}
+			if slash := strings.LastIndex(place, "/"); slash >= 0 {
+				place = place[slash+1:]
+			}
+			return place
+		}
+	}
+	return ""
+}
