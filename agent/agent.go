@@ -1,0 +1,178 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/esawatch/esawatch/agent/config"
+	"github.com/esawatch/esawatch/agent/incident"
+	"github.com/esawatch/esawatch/agent/outbox"
+	"github.com/esawatch/esawatch/agent/schedule"
+	"github.com/esawatch/esawatch/agent/store/boltstore"
+	"github.com/esawatch/esawatch/agent/web"
+	"github.com/esawatch/esawatch/checks"
+)
+
+// storeFile is the agent's state within agent.data_dir.
+const storeFile = "esawatch.db"
+
+// Options are what an Agent is made with. Load is required.
+type Options struct {
+	Load    func() (*config.Config, error) // reads the configuration, at the start and at each reload
+	Version string
+	Commit  string
+	Log     *slog.Logger
+	Level   *slog.LevelVar // of Log, set from the configuration; nil: left alone
+	Console io.Writer      // where console receivers print
+	Color   bool           // whether Console shows colours
+	Width   int            // of Console in columns; 0 = 100
+}
+
+// Agent is the daemon: all rooms of the pipeline, put together.
+type Agent struct {
+	opts     Options
+	log      *slog.Logger
+	registry *prometheus.Registry
+	metrics  *metrics
+	results  *checks.Metrics
+	store    *boltstore.Store
+	keeper   *incident.Keeper
+	schedule *schedule.Scheduler
+	outbox   *outbox.Outbox
+	web      *web.Server
+
+	reloading sync.Mutex
+	plan      *Plan // in force
+}
+
+// New loads the configuration, opens the store and the listeners, and recalls
+// what was going on. It starts nothing: Run does. The caller of a New that
+// succeeded must call Run, which releases all of it.
+func New(ctx context.Context, opts Options) (_ *Agent, err error) {
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	if opts.Console == nil {
+		opts.Console = io.Discard
+	}
+	a := &Agent{opts: opts, log: opts.Log.With("component", "agent"), registry: prometheus.NewRegistry()}
+	plan, err := a.load()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			plan.Close()
+			a.release()
+		}
+	}()
+	cfg := plan.Config
+	if a.store, err = a.openStore(cfg.Agent.DataDir); err != nil {
+		return nil, err
+	}
+	a.keeper = incident.NewKeeper(a.store, incident.Options{Location: cfg.Agent.Location, Log: opts.Log})
+	if err := a.keeper.Load(ctx); err != nil {
+		return nil, fmt.Errorf("recall incidents: %w", err)
+	}
+	a.metrics = newMetrics(a.registry, opts.Version, opts.Commit)
+	a.results = checks.NewMetrics(a.registry, cfg.Agent.Location)
+	a.registry.MustRegister(incident.NewCollector(a.keeper))
+	// A run may take a moment to see that its context is done; the stages' own
+	// grace has to be longer.
+	grace := cfg.Agent.ShutdownTimeout
+	a.schedule = schedule.New(schedule.Options{
+		MaxConcurrent: cfg.Agent.MaxConcurrentChecks, Grace: grace / 2, Log: opts.Log, Registerer: a.registry})
+	a.outbox = outbox.New(outbox.Options{Records: a.keeper, Log: opts.Log, Registerer: a.registry, Grace: grace / 4})
+	a.web, err = web.Listen(web.Options{
+		Listen: cfg.Web.Listen, ConfigFile: cfg.Web.ConfigFile, HealthListen: cfg.Web.HealthListen,
+		ExternalURL: cfg.Web.ExternalURL, Gatherer: a.registry, Log: opts.Log.With("component", "web"),
+		Healthy: a.healthy, Ready: a.ready, Reload: a.Reload,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := a.apply(ctx, plan); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// openStore opens the state, and says so loudly if part of it had to be set aside.
+func (a *Agent) openStore(dir string) (*boltstore.Store, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("agent.data_dir: %w", err)
+	}
+	s, err := boltstore.Open(filepath.Join(dir, storeFile), boltstore.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("agent.data_dir: %w", err)
+	}
+	if r := s.Recovered(); r != nil {
+		a.log.Error("the store was damaged and was set aside; incidents may be told again",
+			"path", r.Path, "kept", r.Kept, "err", r.Cause)
+	}
+	return s, nil
+}
+
+// Addr is where the agent serves HTTP, with the real port.
+func (a *Agent) Addr() net.Addr { return a.web.Addr() }
+
+// Run runs the agent until ctx is done, then stops it in the order of the data:
+// no check starts, those that run end, what they changed is saved, what is
+// under way to a receiver is settled. It releases everything.
+func (a *Agent) Run(ctx context.Context) error {
+	defer a.release()
+	cfg := a.current().Config
+	a.log.Info("watching", "checks", len(a.current().Checks), "sites", len(cfg.Sites),
+		"location", cfg.Agent.Location, "listen", a.Addr().String(), "version", a.opts.Version)
+	err := runStages(ctx, cfg.Agent.ShutdownTimeout, []stage{
+		{"schedule", a.schedule.Run},
+		{"incident", a.keeper.Run},
+		{"outbox", a.outbox.Run},
+		{"web", a.web.Run},
+	})
+	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	a.keeper.Flush(flush)
+	a.log.Info("stopped")
+	return err
+}
+
+// release closes what New opened.
+func (a *Agent) release() {
+	if a.web != nil {
+		_ = a.web.Close() // it is closed already when Run ended it
+	}
+	if a.plan != nil {
+		a.plan.Close()
+	}
+	if a.store != nil {
+		if err := a.store.Close(); err != nil {
+			a.log.Error("store not closed", "err", err)
+		}
+	}
+}
+
+// healthy tells whether the agent does its work: the scheduler's clock ticks.
+func (a *Agent) healthy() error {
+	const patience = 15 * time.Second
+	if beat := a.schedule.LastBeat(); beat.IsZero() || time.Since(beat) > patience {
+		return errors.New("the scheduler has stood still for more than " + patience.String())
+	}
+	return nil
+}
+
+// ready tells whether the agent can be relied on: it does its work and can
+// remember it.
+func (a *Agent) ready() error {
+	return errors.Join(a.healthy(), a.keeper.Healthy())
+}

@@ -1,0 +1,205 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+
+	"github.com/esawatch/esawatch/agent/config"
+	"github.com/esawatch/esawatch/checks"
+	"github.com/esawatch/esawatch/checks/assert"
+	"github.com/esawatch/esawatch/checks/catalog"
+	"github.com/esawatch/esawatch/checks/probe"
+)
+
+// maxBodyFile bounds a request's body: ESA takes uploads of up to 500 MB, but a
+// check that sends that much is a mistake.
+const maxBodyFile = 16 << 20 // bytes
+
+// Identity is who the checks of this agent say they are.
+type Identity struct {
+	Location  string
+	UserAgent string
+}
+
+// BuildCheck makes a check of its configuration. Its error joins a
+// *probe.FieldError for each setting that cannot be used, whose Field is the
+// setting's name below the check.
+func BuildCheck(site *config.Site, c *config.Check, cat *catalog.Catalog, id Identity) (*checks.Check, error) {
+	var errs []error
+	note := func(err error) {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	check := &checks.Check{
+		Site: c.Site, Name: c.Name, Location: id.Location,
+		URL: c.URL, Method: c.Method,
+		Catalog: cat, Severity: c.Severity, RunbookURL: c.RunbookURL,
+	}
+	expect := expectOf(&c.Expect)
+	var err error
+	check.Expect, err = assert.Build(expect)
+	note(prefixed("expect.", err))
+
+	req, err := requestOf(c, id)
+	note(err)
+	edge, err := probe.New(req)
+	if note(err); err == nil {
+		check.Edge = edge
+	}
+	if site != nil && site.Origin != nil {
+		note(addOrigin(check, site.Origin, req, expect))
+	}
+	return check, errors.Join(errs...)
+}
+
+// addOrigin gives the check its second leg: the same request, dialled at the
+// origin's address.
+func addOrigin(check *checks.Check, o *config.Origin, req probe.Request, expect assert.Expect) error {
+	u, err := url.Parse(req.URL)
+	if err != nil {
+		return fmt.Errorf("url: %w", err)
+	}
+	if o.Scheme != "" && o.Scheme != u.Scheme {
+		u.Scheme = o.Scheme
+		// The port belongs to the scheme that it was given for. ConnectTo says
+		// where to go, so the URL needs none.
+		u.Host = u.Hostname()
+		req.URL = u.String()
+		check.OriginURL = req.URL
+	}
+	if o.Host != "" {
+		req.Header = req.Header.Clone()
+		if req.Header == nil {
+			req.Header = http.Header{}
+		}
+		req.Header.Set("Host", o.Host)
+	}
+	req.ConnectTo = o.Address
+	req.ProxyURL = "" // the way to the origin is a direct one
+	if req.HTTPVersion == "3" {
+		req.HTTPVersion = "auto" // origins seldom speak it, and ESA does not ask them to
+	}
+	if o.ServerName != "" {
+		req.TLS.ServerName = o.ServerName
+	}
+	req.TLS.InsecureSkipVerify = req.TLS.InsecureSkipVerify || o.InsecureSkipVerify
+	origin, err := probe.New(req)
+	if err != nil {
+		return prefixed("origin.", err)
+	}
+	// The origin is judged by what it answers and how fast; how the edge treats
+	// that, and the edge's certificate, are no business of its.
+	expect.ViaESA, expect.Challenge = "any", "allow"
+	expect.CertValidFor = 0
+	check.OriginExpect, err = assert.Build(expect)
+	if err != nil {
+		return nil // said already of the edge's
+	}
+	check.Origin, check.OriginAddr = origin, o.Address
+	return nil
+}
+
+// requestOf is the request of the check's configuration.
+func requestOf(c *config.Check, id Identity) (probe.Request, error) {
+	body, err := bodyOf(c)
+	req := probe.Request{
+		URL: c.URL, Method: c.Method, Body: body, UserAgent: id.UserAgent,
+		Timeout: c.Timeout, ConnectTo: c.ConnectTo, ProxyURL: c.ProxyURL,
+		IPFamily: c.IPFamily, HTTPVersion: c.HTTPVersion,
+		NoRedirects: !c.FollowRedirects, MaxRedirects: c.MaxRedirects,
+		Reuse: c.Connection == "reuse", MaxBodyBytes: c.MaxBodyBytes,
+		TLS: probe.TLSOptions{
+			CAFile: c.TLS.CAFile, CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile,
+			ServerName: c.TLS.ServerName, MinVersion: c.TLS.MinVersion,
+			InsecureSkipVerify: c.TLS.InsecureSkipVerify,
+		},
+		Auth: authOf(c.Auth),
+	}
+	if len(c.Headers) > 0 {
+		req.Header = make(http.Header, len(c.Headers))
+		for name, value := range c.Headers {
+			req.Header.Set(name, value)
+		}
+	}
+	return req, err
+}
+
+func bodyOf(c *config.Check) ([]byte, error) {
+	if c.BodyFile == "" {
+		return []byte(c.Body), nil
+	}
+	info, err := os.Stat(c.BodyFile)
+	if err == nil && info.Size() > maxBodyFile {
+		err = fmt.Errorf("%q is %d bytes, want at most %d", c.BodyFile, info.Size(), maxBodyFile)
+	}
+	if err != nil {
+		return nil, &probe.FieldError{Field: "body_file", Err: err}
+	}
+	body, err := os.ReadFile(c.BodyFile)
+	if err != nil {
+		return nil, &probe.FieldError{Field: "body_file", Err: err}
+	}
+	return body, nil
+}
+
+func authOf(a *config.Auth) probe.Auth {
+	switch {
+	case a == nil:
+		return probe.Auth{}
+	case a.Basic != nil:
+		return probe.Auth{BasicUser: a.Basic.Username, BasicPassword: a.Basic.Password.Get}
+	case a.Bearer != nil:
+		return probe.Auth{Bearer: a.Bearer.Token.Get}
+	case a.OAuth2 != nil:
+		return probe.Auth{OAuth2: &probe.OAuth2{
+			TokenURL: a.OAuth2.TokenURL, ClientID: a.OAuth2.ClientID,
+			ClientSecret: a.OAuth2.ClientSecret.Get, Scopes: a.OAuth2.Scopes,
+		}}
+	}
+	return probe.Auth{}
+}
+
+func expectOf(e *config.Expect) assert.Expect {
+	return assert.Expect{
+		Status:       e.Status,
+		BodyContains: e.BodyContains, BodyNotContain: e.BodyNotContains,
+		BodyMatches: e.BodyMatches, BodyNotMatch: e.BodyNotMatches,
+		Headers: e.Headers, JSON: e.JSON, Expr: e.Expr,
+		MaxDuration: e.MaxDuration, CertValidFor: e.CertValidFor,
+		ViaESA: e.ViaESA, Challenge: e.Challenge,
+	}
+}
+
+// prefixed puts a prefix before the field of each FieldError in err.
+func prefixed(prefix string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var errs []error
+	for _, e := range fieldErrors(err) {
+		if field, ok := errors.AsType[*probe.FieldError](e); ok {
+			e = &probe.FieldError{Field: prefix + field.Field, Err: field.Err}
+		}
+		errs = append(errs, e)
+	}
+	return errors.Join(errs...)
+}
+
+// fieldErrors takes a joined error apart.
+func fieldErrors(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []error
+		for _, e := range joined.Unwrap() {
+			all = append(all, fieldErrors(e)...)
+		}
+		return all
+	}
+	return []error{err}
+}

@@ -1,0 +1,155 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/esawatch/esawatch/agent/config"
+	"github.com/esawatch/esawatch/agent/schedule"
+	"github.com/esawatch/esawatch/checks"
+)
+
+// Reload reads the configuration again and puts it in force: all of it, or, if
+// anything is wrong with it, nothing.
+func (a *Agent) Reload() error {
+	plan, err := a.load()
+	if err == nil {
+		if err = a.apply(context.Background(), plan); err != nil {
+			plan.Close()
+		}
+	}
+	a.metrics.reloaded(err == nil, time.Now())
+	if err != nil {
+		for _, e := range configErrors(err) {
+			a.log.Error("configuration not loaded, the old one stays in force", "err", e)
+		}
+		return err
+	}
+	a.log.Info("configuration loaded", "checks", len(plan.Checks), "receivers", len(plan.Receivers))
+	return nil
+}
+
+// configErrors takes a configuration's errors apart, for a log line each.
+func configErrors(err error) []error {
+	if list, ok := errors.AsType[config.Errors](err); ok {
+		return list.Unwrap()
+	}
+	return []error{err}
+}
+
+// load reads the configuration and makes a plan of it.
+func (a *Agent) load() (*Plan, error) {
+	cfg, err := a.opts.Load()
+	if err != nil {
+		return nil, err
+	}
+	return Build(cfg, BuildOptions{Version: a.opts.Version, Console: a.opts.Console,
+		Color: a.opts.Color, Width: a.opts.Width, Log: a.opts.Log})
+}
+
+// current is the plan in force.
+func (a *Agent) current() *Plan {
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	return a.plan
+}
+
+// apply puts a plan in force. What can fail comes first, so that an error
+// leaves the old one as it was. A check that stays keeps its state.
+func (a *Agent) apply(ctx context.Context, plan *Plan) error {
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	jobs := make([]schedule.Job, 0, len(plan.Checks))
+	for _, c := range plan.Checks {
+		jobs = append(jobs, a.job(c, plan.specs[c.FullName()]))
+	}
+	a.results.SetChecks(plan.Checks)
+	if err := a.schedule.Replace(jobs); err != nil {
+		if a.plan != nil {
+			a.results.SetChecks(a.plan.Checks)
+		}
+		return fmt.Errorf("schedule: %w", err)
+	}
+	if err := a.keeper.SetPolicies(ctx, plan.Policies, plan.Timings); err != nil {
+		// The policies are in force all the same; what could not be written is
+		// kept in memory and written later.
+		a.log.Error("incidents of removed checks not all closed", "err", err)
+	}
+	cfg := plan.Config
+	a.outbox.SetReceivers(plan.Receivers, plan.Timings, cfg.Web.ExternalURL)
+	a.schedule.SetMaxConcurrent(cfg.Agent.MaxConcurrentChecks)
+	if a.opts.Level != nil {
+		a.opts.Level.Set(levelOf(cfg.Log.Level))
+	}
+	a.metrics.configured(plan)
+	old := a.plan
+	a.plan = plan
+	if old != nil {
+		a.warnOfRestart(old.Config, cfg)
+		old.Close()
+	} else {
+		a.metrics.reloaded(true, time.Now())
+	}
+	return nil
+}
+
+// job is a check as the scheduler runs it.
+func (a *Agent) job(c *checks.Check, s checkSpec) schedule.Job {
+	log := a.opts.Log.With("component", "check")
+	return schedule.Job{
+		Name: c.FullName(), Spec: s.spec, Confirm: s.confirm, Settle: s.settle,
+		Run: func(ctx context.Context, _ time.Time) bool {
+			r := c.Run(ctx)
+			if ctx.Err() != nil {
+				return false // cut off by our own end, which says nothing of the site
+			}
+			a.results.Observe(r)
+			if err := a.keeper.Observe(ctx, r); err != nil {
+				log.Error("result not remembered", "site", r.Site, "check", r.Check, "err", err)
+			}
+			logResult(ctx, log, r)
+			return r.Outcome == checks.Pass
+		},
+	}
+}
+
+func logResult(ctx context.Context, log *slog.Logger, r checks.Result) {
+	if !log.Enabled(ctx, slog.LevelDebug) {
+		return
+	}
+	log.Debug("checked", "site", r.Site, "check", r.Check, "outcome", string(r.Outcome),
+		"condition", string(r.Condition()), "status_code", r.StatusCode,
+		"took", time.Duration(r.DurationSeconds*float64(time.Second)))
+}
+
+// warnOfRestart names the settings that a reload cannot change.
+func (a *Agent) warnOfRestart(old, now *config.Config) {
+	for _, s := range []struct {
+		path     string
+		was, now string
+	}{
+		{"agent.data_dir", old.Agent.DataDir, now.Agent.DataDir},
+		{"agent.location", old.Agent.Location, now.Agent.Location},
+		{"agent.shutdown_timeout", old.Agent.ShutdownTimeout.String(), now.Agent.ShutdownTimeout.String()},
+		{"web.listen", old.Web.Listen, now.Web.Listen},
+		{"web.health_listen", old.Web.HealthListen, now.Web.HealthListen},
+		{"web.config_file", old.Web.ConfigFile, now.Web.ConfigFile},
+		{"log.format", old.Log.Format, now.Log.Format},
+	} {
+		if s.was != s.now {
+			a.log.Warn("setting changes only with a restart", "path", s.path)
+		}
+	}
+}
+
+// levelOf is the level that a configuration names.
+func levelOf(name string) slog.Level {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(name)); err != nil {
+		return slog.LevelInfo // the configuration allows no other names
+	}
+	return level
+}

@@ -1,0 +1,65 @@
+package web
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// handler is everything that is served on web.listen.
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.opts.Gatherer, promhttp.HandlerOpts{
+		EnableOpenMetrics:   true,
+		MaxRequestsInFlight: 4,
+		Timeout:             30 * time.Second,
+		ErrorLog:            promLog{s.opts.Log},
+	}))
+	s.addHealth(mux)
+	mux.Handle("POST /-/reload", s.guard(http.HandlerFunc(s.reload)))
+	return secureHeaders(mux)
+}
+
+// healthHandler is what is served on web.health_listen.
+func (s *Server) healthHandler() http.Handler {
+	mux := http.NewServeMux()
+	s.addHealth(mux)
+	return secureHeaders(mux)
+}
+
+func (s *Server) addHealth(mux *http.ServeMux) {
+	mux.Handle("GET /-/healthy", state("healthy", s.opts.Healthy))
+	mux.Handle("GET /-/ready", state("ready", s.opts.Ready))
+}
+
+// state answers 200 with the word, or 503 with what is wrong.
+func state(word string, ask func() error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if err := ask(); err != nil {
+			http.Error(w, "not "+word+": "+err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.Write([]byte(word + "\n")) // the client has gone if it fails
+	})
+}
+
+func (s *Server) reload(w http.ResponseWriter, _ *http.Request) {
+	if err := s.opts.Reload(); err != nil {
+		http.Error(w, "the configuration was not loaded, the old one stays in force:\n"+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte("reloaded\n")) // the client has gone if it fails
+}
+
+func secureHeaders(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "no-referrer")
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,157 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+)
+
+// Options are what a Server needs of the agent.
+type Options struct {
+	Listen       string // HOST:PORT
+	ConfigFile   string // exporter-toolkit web configuration: TLS, basic auth; "" = plain
+	HealthListen string // HOST:PORT for /-/healthy and /-/ready without authentication; "" = none
+	Gatherer     prometheus.Gatherer
+	Healthy      func() error // nil: the agent does its work
+	Ready        func() error // nil: it is also set up to be relied on
+	Reload       func() error // loads the configuration anew
+	ExternalURL  string
+	Log          *slog.Logger
+}
+
+// Server serves the agent's pages on listeners of its own.
+type Server struct {
+	opts      Options
+	listener  net.Listener
+	health    net.Listener // nil without HealthListen
+	mayChange error        // why nothing may be changed over HTTP; nil when it may
+}
+
+// Listen checks the options and opens the listeners, so that an address in use
+// or a broken TLS file is known before anything else starts. Close releases
+// them if Run is never called.
+func Listen(opts Options) (*Server, error) {
+	if err := toolkit.Validate(opts.ConfigFile); err != nil {
+		return nil, fmt.Errorf("web.config_file %q: %w", opts.ConfigFile, err)
+	}
+	s := &Server{opts: opts}
+	var err error
+	if s.listener, err = net.Listen("tcp", opts.Listen); err != nil {
+		return nil, fmt.Errorf("web.listen %q: %w", opts.Listen, err)
+	}
+	if opts.HealthListen != "" {
+		if s.health, err = net.Listen("tcp", opts.HealthListen); err != nil {
+			return nil, errors.Join(fmt.Errorf("web.health_listen %q: %w", opts.HealthListen, err), s.listener.Close())
+		}
+	}
+	s.mayChange, err = mayChange(s.listener.Addr(), opts.ConfigFile)
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// Addr is where the server listens, with the real port.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Close releases the listeners.
+func (s *Server) Close() error {
+	err := s.listener.Close()
+	if s.health != nil {
+		err = errors.Join(err, s.health.Close())
+	}
+	return err
+}
+
+// Run serves until ctx is done, then lets the requests under way finish for up
+// to five seconds. It returns early only with an error.
+func (s *Server) Run(ctx context.Context) error {
+	type served struct {
+		server *http.Server
+		err    chan error
+	}
+	var all []served
+	start := func(l net.Listener, h http.Handler, configFile string) {
+		// One http.Server a listener: exporter-toolkit changes the server that it
+		// is given, and two listeners would race for it.
+		v := served{newServer(h, s.opts.Log), make(chan error, 1)}
+		flags := &toolkit.FlagConfig{WebConfigFile: &configFile}
+		go func() { v.err <- toolkit.Serve(l, v.server, flags, quiet(s.opts.Log)) }()
+		all = append(all, v)
+	}
+	start(s.listener, s.handler(), s.opts.ConfigFile)
+	failed := all[0].err
+	var healthFailed chan error
+	if s.health != nil {
+		start(s.health, s.healthHandler(), "")
+		healthFailed = all[1].err
+	}
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+		all[0].err <- err
+	case err = <-healthFailed:
+		all[1].err <- err
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	for _, v := range all {
+		if v.server.Shutdown(grace) != nil {
+			_ = v.server.Close() // the grace is over: cut what is left
+		}
+	}
+	for _, v := range all {
+		if e := <-v.err; e != nil && !errors.Is(e, http.ErrServerClosed) && err == nil {
+			err = e
+		}
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	return err
+}
+
+func newServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// quiet keeps exporter-toolkit's own start-up lines, which the agent says in
+// its own words, at debug level.
+func quiet(log *slog.Logger) *slog.Logger {
+	return slog.New(demoted{log.Handler()})
+}
+
+type demoted struct{ slog.Handler }
+
+func (d demoted) Enabled(ctx context.Context, level slog.Level) bool {
+	return d.Handler.Enabled(ctx, demote(level))
+}
+
+func (d demoted) Handle(ctx context.Context, r slog.Record) error {
+	r.Level = demote(r.Level)
+	return d.Handler.Handle(ctx, r)
+}
+
+func demote(level slog.Level) slog.Level {
+	if level == slog.LevelInfo {
+		return slog.LevelDebug
+	}
+	return level
+}
