@@ -1,0 +1,67 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"github.com/esawatch/esawatch/agent"
+	"github.com/esawatch/esawatch/agent/config"
+)
+
+// loadConfig reads the files of --config.
+func loadConfig(cmd *cobra.Command) (*config.Config, error) {
+	paths, err := cmd.Flags().GetStringArray("config")
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := config.Load(paths, config.Options{})
+	if err != nil {
+		return nil, configError(err)
+	}
+	return cfg, nil
+}
+
+// loadPlan reads the files of --config and makes them ready to run.
+func loadPlan(cmd *cobra.Command) (*agent.Plan, error) {
+	cfg, err := loadConfig(cmd)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := agent.Build(cfg, buildOptions(cmd))
+	if err != nil {
+		return nil, configError(err)
+	}
+	return plan, nil
+}
+
+func buildOptions(cmd *cobra.Command) agent.BuildOptions {
+	version, _ := buildVersion()
+	out := cmd.OutOrStdout()
+	return agent.BuildOptions{Version: version, Console: out, Color: colorful(out), Width: terminalWidth(out),
+		Log: newLogger(cmd.ErrOrStderr(), "text", slog.LevelWarn)}
+}
+
+// configError puts a configuration's errors under a line that counts them.
+func configError(err error) error {
+	list, ok := errors.AsType[config.Errors](err)
+	if !ok {
+		return err
+	}
+	if len(list) == 1 {
+		return fmt.Errorf("the configuration has an error:\n%w", list)
+	}
+	return fmt.Errorf("the configuration has %d errors:\n%w", len(list), list)
+}
+
+// newLogger logs as log.format says.
+func newLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: level}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}

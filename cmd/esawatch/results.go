@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/esawatch/esawatch/checks"
+)
+
+// writeResults prints results as JSON or as text.
+func writeResults(out io.Writer, output string, results []checks.Result) error {
+	if output == "json" {
+		return writeJSON(out, results)
+	}
+	p := newPrinter(out)
+	for i, r := range results {
+		if i > 0 && (r.Diagnosis != nil || results[i-1].Diagnosis != nil) {
+			p.blank()
+		}
+		printResult(p, r)
+	}
+	return p.err
+}
+
+// printResult prints a line for a result and, unless it passed, its diagnosis.
+func printResult(p *printer, r checks.Result) {
+	p.line("%s  %s", p.paint(outcomeColor(r.Outcome), fmt.Sprintf("%-8s", strings.ToUpper(string(r.Outcome)))), resultLine(r))
+	d := r.Diagnosis
+	if d == nil {
+		return
+	}
+	p.blank()
+	p.wrapped("  ", p.paint("1", string(d.Condition)+" "+d.Title))
+	p.wrapped("  ", d.Summary)
+	p.blank()
+	p.field("severity", string(d.Severity))
+	p.field("where", string(d.Fault))
+	p.field("owner", d.Owner)
+	p.field("verdict", d.Verdict)
+	if len(d.Evidence) > 0 {
+		p.blank()
+		p.line("  Evidence")
+		for _, e := range d.Evidence {
+			p.wrapped("    ", e)
+		}
+	}
+	if len(d.Steps) > 0 {
+		p.blank()
+		p.line("  What to do first")
+		for i, s := range d.Steps {
+			p.wrapped(fmt.Sprintf("    %d. ", i+1), s)
+		}
+	}
+	if d.RunbookURL != "" || d.DocURL != "" {
+		p.blank()
+		p.field("runbook", d.RunbookURL)
+		p.field("more", d.DocURL)
+	}
+}
+
+// resultLine says in one line who was asked and what came back.
+func resultLine(r checks.Result) string {
+	name := r.URL
+	if r.Site != "" && r.Check != "" {
+		name = checks.FullName(r.Site, r.Check) + "  " + r.URL
+	}
+	answer := "no answer"
+	if r.StatusCode != 0 {
+		answer = fmt.Sprintf("%d over HTTP/%s", r.StatusCode, strings.TrimSuffix(r.HTTPVersion, ".0"))
+	}
+	took := checks.Milliseconds(time.Duration(r.DurationSeconds * float64(time.Second)))
+	return fmt.Sprintf("%s %s  %s in %s", r.Method, name, answer, took)
+}
+
+func outcomeColor(o checks.Outcome) string {
+	switch o {
+	case checks.Pass:
+		return "32;1"
+	case checks.Degraded:
+		return "33;1"
+	}
+	return "31;1"
+}
+
+// anyWorse tells whether a result counts as failed for --fail-on.
+func anyWorse(results []checks.Result, failOn string) bool {
+	for _, r := range results {
+		if r.Outcome == checks.Fail || failOn == "degraded" && r.Outcome == checks.Degraded {
+			return true
+		}
+	}
+	return false
+}
