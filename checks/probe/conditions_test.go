@@ -376,8 +376,6 @@ func TestHandshake(t *testing.T) {
 			tc := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{root.leaf(t, nil)}})
 			io.Copy(io.Discard, tc)
 		}), HTTPVersion: "2", TLS: TLSOptions{InsecureSkipVerify: true}}, catalog.TLSHandshake, "does not agree to speak HTTP/2", ""},
-		{"client certificate missing", Request{URL: server(func(s *httptest.Server) { s.TLS.ClientAuth = tls.RequireAnyClientCert }), TLS: TLSOptions{InsecureSkipVerify: true}},
-			catalog.TLSHandshake, "certificate required", ""},
 		{"closed", Request{URL: "https://" + serveConn(t, func(c net.Conn) { c.Read(make([]byte, 10)) })}, catalog.ConnectionReset, "during the TLS handshake", ""},
 		{"garbage", Request{URL: "https://" + serveConn(t, func(c net.Conn) { io.WriteString(c, "\x00\x01\x02garbage"); io.Copy(io.Discard, c) })},
 			catalog.TLSHandshake, "does not speak TLS", "answer: "},
@@ -392,5 +390,25 @@ func TestHandshake(t *testing.T) {
 				wantNote(t, r, tt.note, "")
 			}
 		})
+	}
+}
+
+// TestClientCertificateMissing tells why, also when the server's own word about
+// it is lost in the reset that follows.
+func TestClientCertificateMissing(t *testing.T) {
+	const note = "client certificate: the server asked for one"
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		url, ca := serveTLS(t, func(http.ResponseWriter, *http.Request) {}, func(s *httptest.Server) {
+			s.TLS.ClientAuth, s.TLS.MaxVersion = tls.RequireAnyClientCert, version
+		})
+		r := do(t, Request{URL: url, TLS: TLSOptions{CAFile: ca}})
+		if r.Condition != catalog.TLSHandshake && r.Condition != catalog.ConnectionReset {
+			t.Errorf("got %q: %s", r.Condition, r.Detail)
+		}
+		wantNote(t, r, note, "")
+	}
+	asking, ca := serveTLS(t, func(http.ResponseWriter, *http.Request) {}, func(s *httptest.Server) { s.TLS.ClientAuth = tls.RequestClientCert })
+	if r := do(t, Request{URL: asking, TLS: TLSOptions{CAFile: ca}}); r.Condition != "" || len(r.Notes) != 0 {
+		t.Errorf("got %q, %q", r.Condition, r.Notes)
 	}
 }

@@ -64,9 +64,9 @@ func (r *run) explain(ctx, parent context.Context, err error, phase string) *fai
 	}
 	switch phase {
 	case phaseResolve:
-		return r.resolveFailure(err, late)
+		return r.resolveFailure(ctx, err, late)
 	case phaseConnect:
-		return r.connectFailure(err, late)
+		return r.connectFailure(ctx, err, late)
 	case phaseTLS:
 		if !late {
 			return handshakeFailure(err)
@@ -93,31 +93,14 @@ func (r *run) cutShort(err error) bool {
 		strings.Contains(text, `malformed HTTP response "HTTP/1`)
 }
 
-// resolveFailure explains why a name gave no address.
-func (r *run) resolveFailure(err error, late bool) *failure {
-	f := broken(catalog.DNSFailure, err)
-	dns, ok := errors.AsType[*net.DNSError](err)
-	switch {
-	case late || ok && dns.IsTimeout:
-		f.detail = fmt.Sprintf("resolve %q: no answer from the name server in time", r.dialHost)
-	case !ok:
-	case dns.IsNotFound:
-		f.detail = fmt.Sprintf("resolve %q: no such name, or no address for it", r.dialHost)
-	default:
-		f.detail = fmt.Sprintf("resolve %q: %s", r.dialHost, dns.Err)
-	}
-	return f
-}
-
 // connectFailure explains why no connection came about. A name may have
 // several addresses; the most telling of their errors decides.
-func (r *run) connectFailure(err error, late bool) *failure {
-	if dns, ok := errors.AsType[*net.DNSError](err); ok {
-		return r.resolveFailure(err, dns.IsTimeout)
+func (r *run) connectFailure(ctx context.Context, err error, late bool) *failure {
+	if dns, ok := asDNSError(err); ok {
+		return r.resolveFailure(ctx, err, dns.IsTimeout)
 	}
-	if address, ok := errors.AsType[*net.AddrError](err); ok {
-		return &failure{condition: catalog.DNSFailure,
-			detail: fmt.Sprintf("resolve %q: no IPv%s address: %s", r.dialHost, r.p.req.IPFamily, address.Err)}
+	if is[*net.AddrError](err) {
+		return r.resolveFailure(ctx, err, false) // addresses, but none of the family asked for
 	}
 	best := connectCondition(err, late)
 	attempts := r.dialAttempts()
@@ -137,6 +120,8 @@ func (r *run) connectFailure(err error, late bool) *failure {
 	}
 	return f
 }
+
+func asDNSError(err error) (*net.DNSError, bool) { return errors.AsType[*net.DNSError](err) }
 
 // rank orders the conditions of connecting by how much they tell: a refusal
 // comes from the target, silence from somewhere on the way, and unreachable is
@@ -291,6 +276,8 @@ func (r *run) fail(f *failure, phase string) {
 	switch f.condition {
 	case catalog.TLSHandshake, catalog.TLSExpired, catalog.TLSWrongHost, catalog.TLSUntrusted:
 		phase = phaseTLS // also when QUIC shook hands while connecting, or the server judged us late
+	case catalog.DNSFailure:
+		phase = phaseResolve // also when there are addresses, but none of the family asked for
 	}
 	r.resp.Condition, r.resp.Phase = f.condition, phase
 	r.resp.Detail = r.show(f.detail)

@@ -56,6 +56,10 @@ func (r *run) lookup(ctx context.Context) ([]netip.AddrPort, error) {
 	if err != nil {
 		return nil, err
 	}
+	if ip, err := netip.ParseAddr(host); err == nil {
+		r.clock.enter(phaseConnect)
+		return []netip.AddrPort{netip.AddrPortFrom(ip.Unmap(), uint16(port))}, nil
+	}
 	r.clock.enter(phaseResolve)
 	ips, err := r.p.resolver.LookupNetIP(ctx, r.p.network("ip"), host)
 	if err != nil {

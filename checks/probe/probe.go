@@ -23,13 +23,15 @@ const (
 // Probe is a Request made ready: settings checked, files read, connections'
 // settings prepared. It is safe for concurrent use.
 type Probe struct {
-	req      Request
-	target   *url.URL
-	host     string      // the Host header, "" = the URL's
-	header   http.Header // shared by all runs, never changed
-	secrets  redactor    // configured values that must not be shown
-	auth     authenticator
-	resolver *net.Resolver
+	req     Request
+	target  *url.URL
+	host    string      // the Host header, "" = the URL's
+	header  http.Header // shared by all runs, never changed
+	secrets redactor    // configured values that must not be shown
+	auth    authenticator
+
+	resolver   *net.Resolver
+	nameServer string // in place of the system's; "" outside tests
 
 	transport *http.Transport // makes connections, pools none
 	tls       *tlsSettings
@@ -48,11 +50,12 @@ func New(req Request) (*Probe, error) {
 		return nil, err
 	}
 	p := &Probe{
-		req:      req,
-		target:   target,
-		resolver: &net.Resolver{PreferGo: true}, // its lookups can be cancelled and its errors told apart
-		auth:     authenticator{auth: req.Auth},
+		req:    req,
+		target: target,
+		auth:   authenticator{auth: req.Auth},
 	}
+	// Go's own resolver can be cancelled, and what it is told can be read along.
+	p.resolver = &net.Resolver{PreferGo: true, Dial: p.dialNameServer}
 	if req.ProxyURL != "" {
 		if p.proxy, err = newProxy(&req, target); err != nil {
 			return nil, err

@@ -220,7 +220,7 @@ func (r *run) proxyFailure(ctx, parent context.Context, e *proxyError, phase str
 	switch f.condition {
 	case catalog.DNSFailure, catalog.ConnectRefused, catalog.ConnectTimeout, catalog.InternalError:
 	default:
-		f.condition = catalog.ConnectUnreachable
+		f.condition, f.detail = catalog.ConnectUnreachable, reason(e.err)
 	}
 	f.detail = prefix + f.detail
 	return f

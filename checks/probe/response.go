@@ -31,6 +31,9 @@ type Response struct {
 	HTTPVersion string // "1.0" "1.1" "2.0" "3.0"; "" with no answer
 	RemoteAddr  string // address and port dialled last; "" when nothing was
 	Redirects   int    // redirects followed
+	// CNAMEs are the aliases that the name dialled last led to, in their order;
+	// nil when there are none, or when the name was not looked up in DNS.
+	CNAMEs []string
 
 	Body          []byte // decoded, at most Request.MaxBodyBytes
 	BodyTruncated bool   // there was more, which was left unread on purpose

@@ -13,6 +13,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/esawatch/esawatch/checks/catalog"
@@ -31,9 +32,12 @@ type run struct {
 	dialTarget string // HOST:PORT of the site that is connected to
 	dialHost   string // the name that is resolved
 	peer       *peerConn
+	unproven   atomic.Bool // the server asked for a client certificate in vain
 
 	jar   *cookiejar.Jar // made at the first redirect that sets a cookie
 	trail []string       // where redirects led, the last few
+
+	dns lookupLog
 
 	mu       sync.Mutex
 	attempts []attempt
@@ -102,10 +106,15 @@ func (r *run) do(parent context.Context, h hop) {
 		h = *next
 	}
 	r.resp.Phases = r.clock.end()
-	if len(r.trail) > 0 && r.resp.Condition != "" {
-		for _, t := range r.trail {
-			r.note("redirected to: " + t)
-		}
+	r.resp.CNAMEs = r.dns.cnames(r.dialHost)
+	if r.resp.Condition == "" {
+		return
+	}
+	if r.unproven.Load() {
+		r.note("client certificate: the server asked for one, and none that it takes is configured")
+	}
+	for _, t := range r.trail {
+		r.note("redirected to: " + t)
 	}
 }
 
@@ -148,6 +157,7 @@ func (r *run) begin(h hop) {
 	r.resp.URL = h.url.String()
 	r.resp.StatusCode, r.resp.Header, r.resp.HTTPVersion = 0, nil, ""
 	r.resp.TLS, r.resp.RemoteAddr, r.peer = nil, "", nil
+	r.unproven.Store(false)
 }
 
 // ask sends a hop's request and waits for the header of the answer.
@@ -201,7 +211,11 @@ var errInterim = errors.New("too many interim answers (1xx)")
 func (r *run) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		DNSStart: func(httptrace.DNSStartInfo) { r.clock.enter(phaseResolve) },
-		DNSDone:  func(httptrace.DNSDoneInfo) { r.clock.enter(phaseConnect) },
+		DNSDone: func(info httptrace.DNSDoneInfo) {
+			if info.Err == nil {
+				r.clock.enter(phaseConnect)
+			}
+		},
 		ConnectDone: func(_, addr string, err error) {
 			if err != nil {
 				r.tried(addr, err)

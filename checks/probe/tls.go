@@ -88,14 +88,31 @@ func (s *tlsSettings) build() (*tls.Config, error) {
 		}
 		config.RootCAs = roots
 	}
+	own := new(tls.Certificate)
 	if s.opts.CertFile != "" {
 		pair, err := tls.LoadX509KeyPair(s.opts.CertFile, s.opts.KeyFile)
 		if err != nil {
 			return nil, fieldErrorf("tls.cert_file", "%w", err)
 		}
-		config.Certificates = []tls.Certificate{pair}
+		own = &pair
+	}
+	config.GetClientCertificate = func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		return clientCertificate(asked, own), nil
 	}
 	return config, nil
+}
+
+// clientCertificate is what to show a server that asks who we are. When we have
+// nothing that it would take, the run remembers that, for the server may then
+// break off without a word.
+func clientCertificate(asked *tls.CertificateRequestInfo, own *tls.Certificate) *tls.Certificate {
+	if len(own.Certificate) > 0 && asked.SupportsCertificate(own) == nil {
+		return own
+	}
+	if r, ok := asked.Context().Value(runKey{}).(*run); ok {
+		r.unproven.Store(true)
+	}
+	return new(tls.Certificate)
 }
 
 // readRoots reads the certificates that are trusted.

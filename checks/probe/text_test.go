@@ -1,0 +1,47 @@
+package probe
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func TestPrintable(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain text":                      "plain text",
+		"zwei\nZeilen\tund\rmehr":         "zwei Zeilen und mehr",
+		"\x1b[31mred":                     ".[31mred",
+		"a\u202eb\u200bc\ufeff":           "a.b.c.",
+		"bad \xff\xfe utf-8":              "bad .. utf-8",
+		"滑动验证页面":                          "滑动验证页面",
+		"0123456789012345678901234567890": "012345678901234567890123…",
+		"滑动验证页面滑动验证页面":                    "滑动验证页面滑动…",
+		"":                                "",
+	} {
+		if got := Printable(in, 27); got != want {
+			t.Errorf("Printable(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func FuzzPrintable(f *testing.F) {
+	f.Add("a\u202eb", 10)
+	f.Add(strings.Repeat("界", 50), 100)
+	f.Fuzz(func(t *testing.T, s string, limit int) {
+		if limit < 3 || limit > 1000 {
+			return
+		}
+		got := Printable(s, limit)
+		if len(got) > limit || !utf8.ValidString(got) || got != Printable(got, limit) || len(s) <= limit && strings.HasSuffix(got, "…") && !strings.HasSuffix(s, "…") {
+			t.Errorf("Printable(%q, %d) = %q", s, limit, got)
+		}
+	})
+}
+
+func TestRedactor(t *testing.T) {
+	var r redactor
+	r.add("hunter2", "ab", "")
+	if got := r.clean("got hunter2, hunter2 and ab"); got != "got <secret>, <secret> and ab" {
+		t.Errorf("got %q", got)
+	}
+}
