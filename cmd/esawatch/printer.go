@@ -34,7 +34,20 @@ func (p *printer) blank() { p.line("") }
 // field prints a label and its value, wrapped under itself; nothing without a value.
 func (p *printer) field(label, value string) {
 	if value != "" {
-		p.wrapped(fmt.Sprintf("  %-10s ", label), value)
+		p.wrapped("  "+label+strings.Repeat(" ", max(10-columns(label), 0))+" ", value)
+	}
+}
+
+// pairs prints lines of "label: value" as two columns.
+func (p *printer) pairs(indent string, lines []string) {
+	widest := 0
+	for _, line := range lines {
+		label, _, _ := strings.Cut(line, ": ")
+		widest = max(widest, min(columns(label), 24))
+	}
+	for _, line := range lines {
+		label, value, _ := strings.Cut(line, ": ")
+		p.wrapped(indent+label+strings.Repeat(" ", max(widest-columns(label), 0))+"  ", value)
 	}
 }
 

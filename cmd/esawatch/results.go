@@ -42,9 +42,7 @@ func printResult(p *printer, r checks.Result) {
 	if len(d.Evidence) > 0 {
 		p.blank()
 		p.line("  Evidence")
-		for _, e := range d.Evidence {
-			p.wrapped("    ", e)
-		}
+		p.pairs("    ", d.Evidence)
 	}
 	if len(d.Steps) > 0 {
 		p.blank()
