@@ -107,6 +107,9 @@ var rooms = map[string]map[string]string{
 	"notify/slack": {
 		"notify": "the contract",
 	},
+	"notify/alertmanager": {
+		"notify": "the contract",
+	},
 	"notify/notifytest": {
 		"notify": "the contract",
 	},

@@ -21,6 +21,20 @@ type Notifier interface {
 	Notify(ctx context.Context, n Notification) (Receipt, error)
 }
 
+// Resender is a Notifier for a receiver that forgets: it has to be told the same
+// again from time to time, or it takes an incident for over.
+type Resender interface {
+	Notifier
+	// Resend is how long after Notify returned r without an error the receiver
+	// wants to be told the incident's state once more, although nothing has
+	// changed. It is 0 when it need not be; that can become so with time, but
+	// only for an incident that is over.
+	//
+	// The same state told again gives the same receipt, unless something about
+	// the receiver has changed: a receipt that is equal need not be stored.
+	Resend(r Receipt) time.Duration
+}
+
 // Receipt is a receiver's own note about an incident, such as a Slack channel
 // and message. It is stored as it is; nil when there is none.
 type Receipt map[string]string

@@ -1,0 +1,134 @@
+package alertmanager
+
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/esawatch/esawatch/notify"
+)
+
+// Told is what a receiver was told of an incident. It goes into the receipt, so
+// that an alert whose labels have changed since can be ended under its old ones.
+type Told struct {
+	At     time.Time `json:"at"`               // of the state that was told
+	Firing []Known   `json:"firing,omitempty"` // alerts that the receiver takes to be firing
+	Ended  []Known   `json:"ended,omitempty"`  // ends that it was told this time
+	Maybe  []Known   `json:"maybe,omitempty"`  // fires too, if an attempt got through that seemed to fail
+}
+
+// Known is an alert as far as it has to be known to end it.
+type Known struct {
+	Labels   map[string]string `json:"labels"`
+	StartsAt time.Time         `json:"starts_at"`
+	EndsAt   time.Time         `json:"ends_at,omitzero"`
+}
+
+// receiptKey is the one key of the receipts made here.
+const receiptKey = "alerts"
+
+// Receipt is t as a receiver's note.
+func (t Told) Receipt() notify.Receipt {
+	text, err := json.Marshal(t)
+	if err != nil {
+		return nil // a map of strings and times within range: it cannot fail
+	}
+	return notify.Receipt{receiptKey: string(text)}
+}
+
+// Read reads a receipt; one that cannot be read counts as none.
+func Read(r notify.Receipt) Told {
+	var t Told
+	if json.Unmarshal([]byte(r[receiptKey]), &t) != nil {
+		return Told{}
+	}
+	return t
+}
+
+// Doubt is the receipt of a notification that may have got through in spite of
+// an error: nothing new is told, but what it said to fire will be ended if it
+// has to be.
+func Doubt(n notify.Notification) notify.Receipt {
+	t := Read(n.Receipt)
+	_, next := Next(n)
+	for _, k := range next.Firing {
+		same := func(o Known) bool { return maps.Equal(o.Labels, k.Labels) }
+		if !slices.ContainsFunc(t.Firing, same) && !slices.ContainsFunc(t.Maybe, same) {
+			t.Maybe = append(t.Maybe, k)
+		}
+	}
+	return t.Receipt()
+}
+
+// Next is what to tell of n to a receiver whose receipt n holds, and what it
+// knows once it was told: every alert that fires, and each end once. An alert
+// that does not exist any more under the labels that were told, because its
+// condition or its severity has changed, ends.
+//
+// Both follow from n alone, and the alerts stay the same however often it is
+// tried in vain.
+func Next(n notify.Notification) ([]Alert, Told) {
+	was := Read(n.Receipt)
+	now := alertsOf(n)
+	next := Told{At: n.At}
+	var firing, ended []Alert
+	for _, a := range now {
+		switch {
+		case a.Firing():
+			firing = append(firing, a)
+			next.Firing = append(next.Firing, Known{Labels: a.Labels, StartsAt: a.StartsAt})
+		case was.owes(a):
+			ended = append(ended, a)
+		}
+	}
+	for _, k := range slices.Concat(was.Firing, was.Maybe, was.Ended) {
+		id := fingerprint(k.Labels)
+		same := func(a Alert) bool { return a.Fingerprint() == id }
+		if !slices.ContainsFunc(firing, same) && !slices.ContainsFunc(ended, same) {
+			ended = append(ended, gone(n, k, now))
+		}
+	}
+	if len(firing)+len(ended) == 0 {
+		// An end with nothing new in it is still an end: tell it in full.
+		ended = now
+	}
+	for _, a := range ended {
+		next.Ended = append(next.Ended, Known{Labels: a.Labels, StartsAt: a.StartsAt, EndsAt: a.EndsAt})
+	}
+	return append(firing, ended...), next
+}
+
+// owes tells whether the end of a is still to be told: it was told to fire, or
+// its whole spell is new.
+func (t Told) owes(a Alert) bool {
+	id := a.Fingerprint()
+	for _, k := range slices.Concat(t.Firing, t.Ended) {
+		if fingerprint(k.Labels) == id {
+			return true
+		}
+	}
+	otherwise := slices.ContainsFunc(t.Firing, func(k Known) bool { return k.Labels["check"] == a.Labels["check"] })
+	return a.EndsAt.After(t.At) && !otherwise
+}
+
+// gone is the end of an alert that is there no more under its labels: when its
+// check recovered, else at the change that n tells.
+func gone(n notify.Notification, k Known, now []Alert) Alert {
+	at := cmp.Or(k.EndsAt, n.At)
+	for _, a := range now {
+		if k.EndsAt.IsZero() && !a.Firing() && a.Labels["check"] == k.Labels["check"] {
+			at = a.EndsAt
+		}
+	}
+	at = end(k.StartsAt, at)
+	a := notify.Alert{
+		Check: k.Labels["check"], Condition: k.Labels["condition"], Severity: k.Labels["severity"],
+		Since: k.StartsAt, ResolvedAt: at,
+	}
+	return Alert{
+		Labels: k.Labels, Annotations: texts(map[string]string{"summary": headline(n, a)}),
+		StartsAt: k.StartsAt, EndsAt: at, GeneratorURL: webURL(n.IncidentURL),
+	}
+}
