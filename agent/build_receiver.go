@@ -5,6 +5,7 @@ import (
 
 	"github.com/esawatch/esawatch/agent/config"
 	"github.com/esawatch/esawatch/agent/outbox"
+	"github.com/esawatch/esawatch/checks"
 	"github.com/esawatch/esawatch/notify"
 	"github.com/esawatch/esawatch/notify/console"
 	"github.com/esawatch/esawatch/notify/slack"
@@ -19,13 +20,37 @@ func (b *builder) receivers() {
 			continue
 		}
 		b.plan.Receivers = append(b.plan.Receivers, outbox.Receiver{
-			Name: r.Name, Notifier: notifier, SendResolved: r.SendResolved, Lang: r.Lang,
+			Translate: b.translator(r.Lang),
+			Name:      r.Name, Notifier: notifier, SendResolved: r.SendResolved, Lang: r.Lang,
 			Match: outbox.Match{
 				Severity: texts(r.Match.Severity), Fault: texts(r.Match.Fault),
 				Site: r.Match.Site, Labels: r.Match.Labels,
 			},
 		})
 	}
+}
+
+// translator words results in a language; nil for the one that they are in.
+// The result of a check that has left the configuration stays as it is.
+func (b *builder) translator(lang string) func(checks.Result) checks.Result {
+	if lang == "en" {
+		return nil
+	}
+	byName := b.checksByName()
+	return func(r checks.Result) checks.Result {
+		if c := byName[checks.FullName(r.Site, r.Check)]; c != nil {
+			return c.In(lang, r)
+		}
+		return r
+	}
+}
+
+func (b *builder) checksByName() map[string]*checks.Check {
+	byName := make(map[string]*checks.Check, len(b.plan.Checks))
+	for _, c := range b.plan.Checks {
+		byName[c.FullName()] = c
+	}
+	return byName
 }
 
 // buildNotifier is the one place that knows every kind of receiver.

@@ -160,33 +160,11 @@ func describeOrigin(resp *probe.Response, failures []assert.Failure) *Origin {
 // explain sets the outcome and, unless it is Pass, the diagnosis.
 func (c *Check) explain(r *Result, edge *probe.Response, failures []assert.Failure,
 	origin *probe.Response, originFailures []assert.Failure) {
-	q := catalog.Query{
-		Edge:        leg(edge, failures),
-		Host:        hostOf(c.URL),
-		URL:         c.URL,
-		OriginAddr:  c.OriginAddr,
-		OriginURL:   c.OriginURL,
-		RequestID:   edge.Edge.RequestID,
-		POP:         edge.Edge.POP,
-		NodeIP:      edge.Edge.NodeIP,
-		CacheStatus: edge.Edge.CacheStatus,
-		Age:         edge.Header.Get("Age"),
-		ErrorToken:  edge.Edge.ErrorToken,
-		ProxyStatus: edge.Edge.ProxyStatus,
-	}
-	if origin != nil {
-		o := leg(origin, originFailures)
-		q.Origin = &o
-	}
-	d, wrong := c.Catalog.Explain(q)
+	q := c.query(r, firstOf(failures))
+	q.Age = edge.Header.Get("Age")
+	d, wrong := c.diagnose(q)
 	if !wrong {
 		return
-	}
-	if c.Severity != "" {
-		d.Severity = c.Severity
-	}
-	if c.RunbookURL != "" {
-		d.RunbookURL = c.RunbookURL
 	}
 	d.Evidence = evidence(edge, failures, origin, originFailures)
 	r.Diagnosis = &d
@@ -196,12 +174,67 @@ func (c *Check) explain(r *Result, edge *probe.Response, failures []assert.Failu
 	}
 }
 
-func leg(resp *probe.Response, failures []assert.Failure) catalog.Leg {
-	l := catalog.Leg{StatusCode: resp.StatusCode, Duration: resp.Duration}
-	if len(failures) > 0 {
-		l.Condition = failures[0].Condition
+// query asks the catalog about a result whose edge leg is in condition.
+func (c *Check) query(r *Result, condition catalog.Condition) catalog.Query {
+	q := catalog.Query{
+		Edge:        catalog.Leg{Condition: condition, StatusCode: r.StatusCode, Duration: duration(r.DurationSeconds)},
+		Host:        hostOf(c.URL),
+		URL:         c.URL,
+		OriginAddr:  c.OriginAddr,
+		OriginURL:   c.OriginURL,
+		RequestID:   r.Edge.RequestID,
+		POP:         r.Edge.POP,
+		NodeIP:      r.Edge.NodeIP,
+		CacheStatus: r.Edge.CacheStatus,
+		ErrorToken:  r.Edge.ErrorToken,
+		ProxyStatus: r.Edge.ProxyStatus,
 	}
-	return l
+	if o := r.Origin; o != nil {
+		q.Origin = &catalog.Leg{Condition: o.Condition, StatusCode: o.StatusCode, Duration: duration(o.DurationSeconds)}
+	}
+	return q
+}
+
+// diagnose explains with the check's own severity and runbook.
+func (c *Check) diagnose(q catalog.Query) (catalog.Diagnosis, bool) {
+	d, wrong := c.Catalog.Explain(q)
+	if c.Severity != "" {
+		d.Severity = c.Severity
+	}
+	if c.RunbookURL != "" {
+		d.RunbookURL = c.RunbookURL
+	}
+	return d, wrong
+}
+
+func firstOf(failures []assert.Failure) catalog.Condition {
+	if len(failures) == 0 {
+		return ""
+	}
+	return failures[0].Condition
+}
+
+// In returns a result of this check with its diagnosis in a language, "en" or
+// "zh". Values of the evidence stay as they were seen; its labels are put into
+// the language.
+func (c *Check) In(lang string, r Result) Result {
+	if r.Diagnosis == nil || lang != "zh" {
+		return r
+	}
+	condition := r.Diagnosis.Condition
+	if condition == catalog.OriginDown {
+		condition = "" // the edge answered well
+	}
+	q := c.query(&r, condition)
+	q.Lang = lang
+	d, wrong := c.diagnose(q)
+	if !wrong {
+		return r
+	}
+	d.Severity = r.Diagnosis.Severity
+	d.Evidence = inChinese(r.Diagnosis.Evidence)
+	r.Diagnosis = &d
+	return r
 }
 
 // hostOf is the host of a URL without its port, "" when it has none.

@@ -91,3 +91,6 @@ func SplitName(name string) (site, check string) {
 func seconds(d time.Duration) float64 {
 	return math.Round(d.Seconds()*1e6) / 1e6
 }
+
+// duration is the reverse of seconds.
+func duration(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

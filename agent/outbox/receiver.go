@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/esawatch/esawatch/agent/incident"
+	"github.com/esawatch/esawatch/checks"
 	"github.com/esawatch/esawatch/notify"
 )
 
@@ -17,6 +18,8 @@ type Receiver struct {
 	// SendResolved tells whether the receiver wants to know of an incident's end.
 	SendResolved bool
 	Lang         string // "en" or "zh"
+	// Translate gives a result its words in Lang; nil: they are in it already.
+	Translate func(checks.Result) checks.Result
 
 	// added is when a reload brought the receiver, zero for one of the start:
 	// what was over by then is no news to it.

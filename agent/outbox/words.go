@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/esawatch/esawatch/agent/incident"
+	"github.com/esawatch/esawatch/checks"
 	"github.com/esawatch/esawatch/checks/catalog"
 	"github.com/esawatch/esawatch/notify"
 )
@@ -20,17 +21,33 @@ type writer struct {
 	receiver    string
 	externalURL string // of the status page, "" when there is none
 	lang        string
+	translate   func(checks.Result) checks.Result // nil: results are in lang
 	phrases     phrases
 	words       notify.Words
 }
 
 func newWriter(r Receiver, externalURL string) writer {
-	return writer{r.Name, externalURL, r.Lang, phrasesFor(r.Lang), notify.WordsFor(r.Lang)}
+	return writer{r.Name, externalURL, r.Lang, r.Translate, phrasesFor(r.Lang), notify.WordsFor(r.Lang)}
+}
+
+// translated is the incident with its results in the receiver's language.
+func (w writer) translated(inc *incident.Incident) *incident.Incident {
+	if w.translate == nil {
+		return inc
+	}
+	in := *inc
+	in.Alerts = maps.Clone(inc.Alerts)
+	for name, a := range in.Alerts {
+		a.Result = w.translate(a.Result)
+		in.Alerts[name] = a
+	}
+	return &in
 }
 
 // notification is the incident's present state for a receiver that has been
 // told what told says.
 func (w writer) notification(inc *incident.Incident, told incident.Delivery) notify.Notification {
+	inc = w.translated(inc)
 	n := notify.Notification{
 		ID:          inc.ID,
 		Seq:         inc.Seq,
