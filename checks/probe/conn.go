@@ -8,9 +8,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -35,11 +38,11 @@ func (r *run) connect(ctx context.Context) (*conn, error) {
 			return c, nil
 		}
 	}
-	return r.open1(ctx)
+	return r.newConn(ctx)
 }
 
-// open1 makes a new connection.
-func (r *run) open1(ctx context.Context) (*conn, error) {
+// newConn makes a new connection.
+func (r *run) newConn(ctx context.Context) (*conn, error) {
 	if r.p.req.HTTPVersion == "3" {
 		return r.openQUIC(ctx)
 	}
@@ -100,6 +103,9 @@ func (r *run) open(ctx context.Context) (net.Conn, error) {
 func (r *run) dial(ctx context.Context, address string) (net.Conn, error) {
 	r.clock.enter(phaseConnect)
 	d := net.Dialer{Resolver: r.p.resolver, KeepAlive: -1}
+	if r.foreign() {
+		d.Control = refuseLinkLocal
+	}
 	nc, err := d.DialContext(ctx, r.p.network("tcp"), address)
 	if err != nil {
 		return nil, err
@@ -123,6 +129,22 @@ func (c *peerConn) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// foreign tells whether a redirect chose the host that is connected to.
+func (r *run) foreign() bool {
+	return r.resp.Redirects > 0 && r.p.proxy == nil && !strings.EqualFold(r.url.Hostname(), r.p.target.Hostname())
+}
+
+// refuseLinkLocal keeps a site from sending us to the addresses under which
+// clouds hand out credentials to whoever asks from within.
+func refuseLinkLocal(_, address string, _ syscall.RawConn) error {
+	if ap, err := netip.ParseAddrPort(address); err == nil && ap.Addr().Unmap().IsLinkLocalUnicast() {
+		return errLinkLocal
+	}
+	return nil
+}
+
+var errLinkLocal = errors.New("redirects to link-local addresses are not followed")
 
 // network is tcp or udp, narrowed to the address family asked for.
 func (p *Probe) network(kind string) string {

@@ -19,6 +19,8 @@ type zone struct {
 	cname  string
 	v4, v6 bool // loopback addresses
 	silent bool
+
+	linkLocal bool // 169.254.169.254
 }
 
 // serveDNS starts a name server on loopback.
@@ -58,6 +60,8 @@ func serveDNS(t *testing.T, zones map[string]zone) string {
 			switch {
 			case q.Type == dnsmessage.TypeA && z.v4:
 				m.Answers = append(m.Answers, dnsmessage.Resource{Header: head, Body: &dnsmessage.AResource{A: [4]byte{127, 0, 0, 1}}})
+			case q.Type == dnsmessage.TypeA && z.linkLocal:
+				m.Answers = append(m.Answers, dnsmessage.Resource{Header: head, Body: &dnsmessage.AResource{A: [4]byte{169, 254, 169, 254}}})
 			case q.Type == dnsmessage.TypeAAAA && z.v6:
 				m.Answers = append(m.Answers, dnsmessage.Resource{Header: head, Body: &dnsmessage.AAAAResource{AAAA: [16]byte{15: 1}}})
 			}

@@ -215,7 +215,7 @@ func isClosed(err error) bool {
 		return stream.Code != h2ProtocolError && stream.Code != h2FlowControlError && stream.Code != h2CompressionError
 	}
 	text := err.Error()
-	return strings.Contains(text, "server sent GOAWAY") || strings.Contains(text, "client connection lost") ||
+	return strings.Contains(text, "GOAWAY") || strings.Contains(text, "client connection lost") ||
 		strings.Contains(text, "server closed idle connection") || strings.Contains(text, "client conn not usable")
 }
 

@@ -84,6 +84,9 @@ func remaining(ctx context.Context) time.Duration {
 
 // dialQUIC makes a connection to one address, on a socket of its own.
 func (r *run) dialQUIC(ctx context.Context, address netip.AddrPort) (*conn, error) {
+	if r.foreign() && address.Addr().IsLinkLocalUnicast() {
+		return nil, errLinkLocal
+	}
 	config, err := r.p.tls.current()
 	if err != nil {
 		return nil, err

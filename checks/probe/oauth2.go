@@ -37,7 +37,8 @@ type tokenSource struct {
 }
 
 // newTokenSource prepares the fetching of tokens for a request, by the same
-// proxy and with the same trust, but without what is meant for the site alone.
+// proxy, but without what is meant for the site alone: its pinned address, its
+// client certificate, and above all the leave not to verify.
 func newTokenSource(o *OAuth2, req *Request) (*tokenSource, error) {
 	if o.ClientSecret == nil {
 		return nil, fieldErrorf("auth.oauth2.client_secret", "is missing")
@@ -51,7 +52,7 @@ func newTokenSource(o *OAuth2, req *Request) (*tokenSource, error) {
 		UserAgent: req.UserAgent,
 		Timeout:   tokenTimeout,
 		ProxyURL:  req.ProxyURL,
-		TLS:       TLSOptions{CAFile: req.TLS.CAFile, MinVersion: req.TLS.MinVersion, InsecureSkipVerify: req.TLS.InsecureSkipVerify},
+		TLS:       TLSOptions{CAFile: req.TLS.CAFile, MinVersion: req.TLS.MinVersion, systemToo: true},
 	})
 	if err != nil {
 		return nil, fieldErrorf("auth.oauth2.token_url", "%w", err)
@@ -136,7 +137,7 @@ func (t roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	r := &run{p: p, resp: &Response{}, secrets: p.secrets[:len(p.secrets):len(p.secrets)]}
 	r.begin(hop{url: req.URL})
 	ctx := httptrace.WithClientTrace(context.WithValue(req.Context(), runKey{}, r), r.trace())
-	c, err := r.open1(ctx)
+	c, err := r.newConn(ctx)
 	if err != nil {
 		return nil, r.explain(ctx, req.Context(), err, r.clock.now())
 	}

@@ -93,7 +93,7 @@ func (p *Probe) prepareHeader() {
 		name = http.CanonicalHeaderKey(name)
 		h[name] = slices.Clone(values)
 		if !travels(name) {
-			p.secrets.add(values...)
+			p.secrets.addHeader(values)
 		}
 	}
 	p.host = h.Get("Host")

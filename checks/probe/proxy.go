@@ -23,6 +23,7 @@ type proxy struct {
 	url       *url.URL
 	address   string // HOST:PORT
 	userAgent string
+	tls       *tlsSettings // towards the proxy itself
 	secrets   []string
 }
 
@@ -49,6 +50,7 @@ func newProxy(req *Request, target *url.URL) (*proxy, error) {
 		port = u.Port()
 	}
 	p := &proxy{url: u, address: net.JoinHostPort(host, port), userAgent: req.UserAgent}
+	p.tls = &tlsSettings{opts: TLSOptions{CAFile: req.TLS.CAFile, systemToo: true}, alpn: []string{"http/1.1"}, serverName: host}
 	if p.isHTTP() && target.Scheme == "http" {
 		if req.ConnectTo != "" {
 			return nil, fieldErrorf("connect_to", "cannot be kept for an http URL with an HTTP proxy, which connects itself")
@@ -102,11 +104,12 @@ func (p *proxy) dial(ctx context.Context, r *run) (net.Conn, error) {
 	if err != nil || p.url.Scheme != "https" {
 		return nc, err
 	}
-	site, err := r.p.tls.current()
+	config, err := p.tls.current()
 	if err != nil {
+		nc.Close()
 		return nil, err
 	}
-	tc := tls.Client(nc, &tls.Config{ServerName: p.host(), RootCAs: site.RootCAs, NextProtos: []string{"http/1.1"}})
+	tc := tls.Client(nc, config)
 	if err := tc.HandshakeContext(ctx); err != nil {
 		nc.Close()
 		return nil, err

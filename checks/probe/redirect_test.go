@@ -248,6 +248,23 @@ func TestDowngradeIsNoted(t *testing.T) {
 	}
 }
 
+// TestRedirectToMetadata refuses the addresses that only insiders may ask.
+func TestRedirectToMetadata(t *testing.T) {
+	for _, target := range []string{"http://169.254.169.254/latest/meta-data/", "http://[fe80::1]/", "http://[::ffff:169.254.169.254]/", "http://metadata.invalid/"} {
+		p, err := New(Request{URL: serveRaw(t, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: "+target+"\r\n\r\n")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.nameServer = serveDNS(t, map[string]zone{"metadata.invalid": {linkLocal: true}})
+		r := p.Do(t.Context())
+		checkSane(t, r)
+		wantCondition(t, r, catalog.ConnectUnreachable, phaseConnect)
+		if !strings.Contains(r.Detail, errLinkLocal.Error()) {
+			t.Errorf("%s: got %s", target, r.Detail)
+		}
+	}
+}
+
 // TestConnectToStaysPinned follows redirects: the same host and port stays at
 // the pinned address, with Host and SNI of the URL, another goes its own way.
 func TestConnectToStaysPinned(t *testing.T) {

@@ -39,6 +39,8 @@ type TLSOptions struct {
 	ServerName         string // SNI and the name to verify; "" = the host's
 	MinVersion         string // "1.0" to "1.3"; "" = Go's default
 	InsecureSkipVerify bool
+
+	systemToo bool // the system's authorities count beside CAFile
 }
 
 // Secret gives a secret's present value. It is asked at each run, so that a

@@ -131,7 +131,7 @@ func (r *run) hop(ctx context.Context, h hop) (next *hop, err error) {
 		// serves is still unknown: ask once more, over a new one.
 		c.close()
 		r.begin(h)
-		if c, err = r.open1(ctx); err != nil {
+		if c, err = r.newConn(ctx); err != nil {
 			return nil, err
 		}
 		resp, err = r.ask(ctx, c, h)

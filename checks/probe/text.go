@@ -64,6 +64,21 @@ func (r *redactor) add(values ...string) {
 	}
 }
 
+// minHeaderSecret is that length for headers, which may hold a key or just
+// "true", and in parts, as in "Bearer x" and "sid=x; lang=de".
+const minHeaderSecret = 8
+
+// addHeader remembers the values of a header whose meaning is not known.
+func (r *redactor) addHeader(values []string) {
+	for _, v := range values {
+		for _, part := range append(strings.FieldsFunc(v, func(c rune) bool { return strings.ContainsRune(" ;=,", c) }), v) {
+			if len(part) >= minHeaderSecret {
+				r.add(part)
+			}
+		}
+	}
+}
+
 // clean is s without the secrets.
 func (r redactor) clean(s string) string {
 	for _, secret := range r {

@@ -41,6 +41,10 @@ func FuzzPrintable(f *testing.F) {
 func TestRedactor(t *testing.T) {
 	var r redactor
 	r.add("hunter2", "ab", "")
+	r.addHeader([]string{"true", "sid=0123456789; lang=german", "Bearer topsecret"})
+	if got := r.clean("true sid 0123456789 german topsecret Bearer"); got != "true sid <secret> german <secret> Bearer" {
+		t.Errorf("got %q", got)
+	}
 	if got := r.clean("got hunter2, hunter2 and ab"); got != "got <secret>, <secret> and ab" {
 		t.Errorf("got %q", got)
 	}

@@ -82,7 +82,7 @@ func (s *tlsSettings) build() (*tls.Config, error) {
 		InsecureSkipVerify: s.opts.InsecureSkipVerify,
 	}
 	if s.opts.CAFile != "" {
-		roots, err := readRoots(s.opts.CAFile)
+		roots, err := readRoots(s.opts.CAFile, s.opts.systemToo)
 		if err != nil {
 			return nil, fieldErrorf("tls.ca_file", "%w", err)
 		}
@@ -115,13 +115,19 @@ func clientCertificate(asked *tls.CertificateRequestInfo, own *tls.Certificate) 
 	return new(tls.Certificate)
 }
 
-// readRoots reads the certificates that are trusted.
-func readRoots(file string) (*x509.CertPool, error) {
+// readRoots reads the certificates that are trusted, in place of the system's or
+// beside them.
+func readRoots(file string, systemToo bool) (*x509.CertPool, error) {
 	pem, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
 	roots := x509.NewCertPool()
+	if systemToo {
+		if roots, err = x509.SystemCertPool(); err != nil {
+			return nil, err
+		}
+	}
 	if !roots.AppendCertsFromPEM(pem) {
 		return nil, fmt.Errorf("read %q: no PEM certificate in it", file)
 	}
