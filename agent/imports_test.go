@@ -121,7 +121,7 @@ var helpers = map[string][]string{
 	"agent/store/storetest": {"agent/store"},
 	"agent/store/memstore":  {"agent"},
 	"agent/store/boltstore": {"agent"},
-	"notify/notifytest":     {"notify", "agent"},
+	"notify/notifytest":     {"notify", "agent", "cmd"},
 }
 
 // dependencies says, for each module from elsewhere, which packages may import
