@@ -63,7 +63,7 @@ func Post(ctx context.Context, client *http.Client, url string, header http.Head
 	a.Body, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	// Beside a refusal the body only explains: what there is of it will do.
 	if a.OK() && err != nil {
-		return a, TransportError(cmp.Or(over(ctx), err))
+		return a, TransportError(cmp.Or(ctx.Err(), err))
 	}
 	if len(a.Body) > maxAnswer {
 		a.Body = a.Body[:maxAnswer]
@@ -73,9 +73,6 @@ func Post(ctx context.Context, client *http.Client, url string, header http.Head
 	}
 	return a, nil
 }
-
-// over says why ctx is over, nil when it is not.
-func over(ctx context.Context) error { return ctx.Err() }
 
 // OK tells whether the server took the request.
 func (a Answer) OK() bool { return a.Status >= 200 && a.Status < 300 }
