@@ -82,6 +82,8 @@ func originText(origin *probe.Response, failures []assert.Failure) string {
 	switch {
 	case origin.Condition != "":
 		return fmt.Sprintf("%s %s: %s", origin.Condition, took, origin.Detail)
+	case len(failures) > 0 && failures[0].Condition == catalog.FromStatus(origin.StatusCode):
+		return statusText(origin.StatusCode) + " " + took
 	case len(failures) > 0:
 		return fmt.Sprintf("%d %s, %s: %s", origin.StatusCode, took, failures[0].Condition,
 			gotWant(failures[0].Got, failures[0].Want))

@@ -167,7 +167,7 @@ func (c *Catalog) facts(q Query, condition Condition, proxyError string, l lang)
 		if q.Origin.StatusCode != 0 {
 			f[factOriginStatus] = strconv.Itoa(q.Origin.StatusCode)
 		}
-		f[factOriginMs] = strconv.FormatInt(q.Origin.Duration.Milliseconds(), 10)
+		f[factOriginMs] = strconv.FormatInt(max(q.Origin.Duration.Milliseconds(), 1), 10)
 	}
 	return f
 }
