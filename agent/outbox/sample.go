@@ -41,7 +41,7 @@ func Sample(r Receiver, externalURL string, at time.Time) (opened, resolved noti
 }
 
 // SendSample tells the receiver of a sample incident and then of its end. An
-// error is the notifier's, with what was being told.
+// error is the notifier's, with what was being told; the caller knows to whom.
 func SendSample(ctx context.Context, r Receiver, externalURL string) error {
 	opened, resolved, err := Sample(r, externalURL, time.Now())
 	if err != nil {
@@ -49,14 +49,14 @@ func SendSample(ctx context.Context, r Receiver, externalURL string) error {
 	}
 	receipt, err := r.Notifier.Notify(ctx, opened)
 	if err != nil {
-		return fmt.Errorf("tell %q of an incident: %w", r.Name, err)
+		return fmt.Errorf("tell of an incident: %w", err)
 	}
 	if !r.SendResolved {
 		return nil
 	}
 	resolved.Receipt = receipt
 	if _, err := r.Notifier.Notify(ctx, resolved); err != nil {
-		return fmt.Errorf("tell %q of its end: %w", r.Name, err)
+		return fmt.Errorf("tell of its end: %w", err)
 	}
 	return nil
 }

@@ -80,7 +80,7 @@ New here? "esawatch demo" shows all of it on this machine, with no account and
 no network.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		// No Args: cobra's own check of a root suggests the command that was meant.
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.PersistentFlags().StringArray("config", nil,
