@@ -17,20 +17,27 @@ import (
 var errOpen = errors.New("changes over HTTP need web.listen on a loopback address, or a web.config_file with basic_auth_users or client certificates")
 
 // mayChange returns nil when requests that change something are allowed on the
-// listener, else the reason why they are not. The error is for a file that
-// cannot be read.
-func mayChange(addr net.Addr, configFile string) (reason, err error) {
-	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsLoopback() {
-		return nil, nil
+// listener, else the reason why they are not. It is asked for each of them:
+// exporter-toolkit reads its file anew for each request too, so that who was
+// asked for a password at the start may come in without one later.
+func (s *Server) mayChange() error {
+	if s.loopback() {
+		return nil
 	}
-	if configFile == "" {
-		return errOpen, nil
+	if s.opts.ConfigFile == "" {
+		return errOpen
 	}
-	authenticated, err := authenticates(configFile)
-	if err != nil || authenticated {
-		return nil, err
+	authenticated, err := authenticates(s.opts.ConfigFile)
+	if err == nil && !authenticated {
+		err = errOpen
 	}
-	return errOpen, nil
+	return err
+}
+
+// loopback tells whether only this machine can reach the listener.
+func (s *Server) loopback() bool {
+	tcp, ok := s.listener.Addr().(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
 }
 
 // authenticates tells whether an exporter-toolkit web configuration asks who is there.
@@ -57,8 +64,8 @@ func authenticates(configFile string) (bool, error) {
 func (s *Server) guard(next http.Handler) http.Handler {
 	crossOrigin := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.mayChange != nil {
-			http.Error(w, s.mayChange.Error(), http.StatusForbidden)
+		if err := s.mayChange(); err != nil {
+			http.Error(w, err.Error(), http.StatusForbidden)
 			return
 		}
 		if err := crossOrigin.Check(r); err != nil {

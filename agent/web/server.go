@@ -28,10 +28,9 @@ type Options struct {
 
 // Server serves the agent's pages on listeners of its own.
 type Server struct {
-	opts      Options
-	listener  net.Listener
-	health    net.Listener // nil without HealthListen
-	mayChange error        // why nothing may be changed over HTTP; nil when it may
+	opts     Options
+	listener net.Listener
+	health   net.Listener // nil without HealthListen
 }
 
 // Listen checks the options and opens the listeners, so that an address in use
@@ -50,10 +49,6 @@ func Listen(opts Options) (*Server, error) {
 		if s.health, err = net.Listen("tcp", opts.HealthListen); err != nil {
 			return nil, errors.Join(fmt.Errorf("web.health_listen %q: %w", opts.HealthListen, err), s.listener.Close())
 		}
-	}
-	s.mayChange, err = mayChange(s.listener.Addr(), opts.ConfigFile)
-	if err != nil {
-		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
