@@ -35,7 +35,7 @@ func TestSendSample(t *testing.T) {
 	cause := errors.New("invalid_auth")
 	in.fail(cause)
 	err := outbox.SendSample(t.Context(), r, "")
-	if !errors.Is(err, cause) || !strings.Contains(err.Error(), `"oncall"`) {
+	if !errors.Is(err, cause) || !strings.Contains(err.Error(), "of an incident") {
 		t.Errorf("error %v", err)
 	}
 }

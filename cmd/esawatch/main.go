@@ -81,7 +81,7 @@ no network.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		// No Args: cobra's own check of a root suggests the command that was meant.
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.PersistentFlags().StringArray("config", nil,
 		`configuration FILE or directory, repeatable, later ones win (default "config.yaml", else "/etc/esawatch/config.yaml")`)
