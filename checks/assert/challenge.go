@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/esawatch/esawatch/checks/catalog"
@@ -42,40 +43,44 @@ var (
 	scriptArg   = regexp.MustCompile(`var\s+arg1\s*=\s*['"][0-9A-Fa-f]{16,}['"]`)
 	scriptName  = []byte("acw_sc__v2")
 
-	captchaMark  = []byte("aliyuncaptcha")
-	blockedMark  = []byte("sorry, you have been blocked")
-	ruleMark     = []byte("ruleid:")
-	deniedMark   = []byte("denied by http_")
-	requestMark  = []byte("requestid:")
-	brandMark    = []byte("performance &amp; security by")
-	brandMarkRaw = []byte("performance & security by")
-	brandMarkZh  = []byte("阿里云esa")
+	// In lower case, for these are words of a page that its owner may set.
+	captchaMark = []byte("aliyuncaptcha")
+	blockedMark = []byte("sorry, you have been blocked")
+	ruleMark    = []byte("ruleid:")
+	deniedMark  = []byte("denied by http_")
+	brandMarks  = [][]byte{[]byte("performance &amp; security by"), []byte("performance & security by"), []byte("阿里云esa")}
+	requestMark = []byte("RequestID:") // as it is
 )
 
 // markedPart is how much of a body is searched: ESA's own pages are short, and
 // a mark deep inside a long page is quoted.
-const markedPart = 64 << 10
+const markedPart = 32 << 10
 
 // challengePage says which of ESA's pages an answer is, "" when it is none.
 func challengePage(r *probe.Response) string {
 	b := r.Body[:min(len(r.Body), markedPart)]
-	has := func(mark []byte) bool { return bytes.Contains(b, mark) }
 	switch {
-	case has(sliderTitle):
+	case bytes.Contains(b, sliderTitle):
 		return "a slider captcha page"
-	case has(scriptName) && scriptArg.Match(b):
+	case bytes.Contains(b, scriptName) && scriptArg.Match(b):
 		return "a JavaScript challenge page"
 	}
-	lower := bytes.ToLower(b)
-	hasLower := func(mark []byte) bool { return bytes.Contains(lower, mark) }
-	isDenied := strings.HasPrefix(strings.ToLower(strings.TrimSpace(r.Header.Get("X-Tengine-Error"))), "denied by ")
+	// Every check of every page comes here, so only few go on.
+	denied := strings.HasPrefix(strings.ToLower(strings.TrimSpace(r.Header.Get("X-Tengine-Error"))), "denied by ")
+	waf, request := bytes.Contains(b, wafObject), bytes.Contains(b, requestMark)
+	if !denied && !waf && !request {
+		return ""
+	}
+	b = bytes.ToLower(b)
+	captcha, blocked := bytes.Contains(b, captchaMark), bytes.Contains(b, blockedMark)
+	branded := blocked || slices.ContainsFunc(brandMarks, func(mark []byte) bool { return bytes.Contains(b, mark) })
 	switch {
-	case has(wafObject) && hasLower(captchaMark):
+	case waf && captcha:
 		return "a captcha page"
-	case isDenied && (hasLower(captchaMark) || has(scriptName)):
+	case denied && (captcha || bytes.Contains(b, scriptName)):
 		return "a challenge page"
-	case hasLower(requestMark) && (hasLower(ruleMark) || hasLower(deniedMark)) && (hasLower(blockedMark) || hasLower(brandMark) || hasLower(brandMarkRaw) || hasLower(brandMarkZh)),
-		isDenied && hasLower(blockedMark):
+	case denied && blocked,
+		request && branded && (bytes.Contains(b, ruleMark) || bytes.Contains(b, deniedMark)):
 		return "a block page"
 	}
 	return ""

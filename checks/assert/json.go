@@ -154,10 +154,31 @@ func parseJSON(r *probe.Response) (any, error) {
 		}
 		return nil, fmt.Errorf("a body that is not JSON (%w): %s", err, bodyText(r))
 	}
-	return canonical(doc)
+	return exact(doc), nil
 }
 
-// canonical brings a value of YAML or JSON into one form: nil, bool, string,
+// exact puts numbers into canonical form, in place.
+func exact(doc any) any {
+	switch doc := doc.(type) {
+	case json.Number:
+		return number(doc)
+	case []any:
+		for i, e := range doc {
+			doc[i] = exact(e)
+		}
+	case map[string]any:
+		for k, e := range doc {
+			if n, ok := e.(json.Number); ok {
+				doc[k] = number(n)
+				continue
+			}
+			exact(e)
+		}
+	}
+	return doc
+}
+
+// canonical brings a configured value into the form of a decoded one: nil, bool, string,
 // int64, float64, []any, map[string]any, and json.Number for a whole number
 // that no int64 holds.
 func canonical(v any) (any, error) {

@@ -214,7 +214,7 @@ func TestOAuth2Failures(t *testing.T) {
 		{"wrong secret", oauth(serve(t, (&tokenServer{}).ServeHTTP), "wrong-secret"), catalog.InternalError, "oauth2 token endpoint: answered 401 invalid_client"},
 		{"secret gone", Auth{OAuth2: &OAuth2{TokenURL: base, ClientID: "me", ClientSecret: func() (string, error) { return "", errors.New("no such file") }}},
 			catalog.InternalError, "auth.oauth2.client_secret: no such file"},
-		{"refused", oauth("http://"+closedPort(t), "s"), catalog.ConnectRefused, "oauth2 token endpoint: dial tcp"},
+		{"refused", oauth("http://"+closedPort(t), "s"), catalog.ConnectRefused, "oauth2 token endpoint: connect 127.0.0.1:"},
 		{"no such name", oauth("http://token.invalid", "s"), catalog.DNSFailure, "oauth2 token endpoint: resolve token.invalid"},
 		{"untrusted", oauth(other, "s"), catalog.TLSUntrusted, "oauth2 token endpoint: certificate is signed by an authority"},
 		{"garbage", oauth(serveRaw(t, "garbage\r\n\r\n"), "s"), catalog.ProtocolError, "oauth2 token endpoint: "},

@@ -166,7 +166,7 @@ func chainNote(chain []*x509.Certificate) string {
 	case selfSigned(last):
 		return fmt.Sprintf("%s presented, up to %s, which this machine does not trust", count(len(chain)), last.Subject)
 	}
-	return fmt.Sprintf("%s presented; their issuer %s is a private authority, or its certificate is missing", count(len(chain)), last.Issuer)
+	return fmt.Sprintf("%s presented; the issuer %s is a private authority, or its certificate is missing", count(len(chain)), last.Issuer)
 }
 
 // missingIntermediate tells whether a chain breaks off: its last certificate

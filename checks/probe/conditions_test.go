@@ -159,6 +159,9 @@ func TestTimeoutLongEnoughFor524(t *testing.T) {
 func TestConnectRefused(t *testing.T) {
 	r := do(t, Request{URL: "http://" + closedPort(t)})
 	wantCondition(t, r, catalog.ConnectRefused, phaseConnect)
+	if address := strings.TrimSuffix(strings.TrimPrefix(r.URL, "http://"), "/"); r.Detail != "connect "+address+": connection refused" || r.RemoteAddr != address {
+		t.Errorf("got %s; %s", r.Detail, r.RemoteAddr)
+	}
 	if r.Phases.Resolve != 0 || r.Phases.Connect == 0 {
 		t.Errorf("got phases %+v", r.Phases)
 	}
@@ -223,11 +226,12 @@ func TestConnectUnreachable(t *testing.T) {
 func TestMostTellingAddress(t *testing.T) {
 	unreachable := &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ENETUNREACH)}
 	refused := &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
-	r := &run{p: &Probe{}, resp: &Response{}}
+	r := &run{p: &Probe{}, resp: &Response{}, dialTarget: "shop.test:443"}
 	r.tried("[2001:db8::1]:443", unreachable)
 	r.tried("192.0.2.1:443", refused)
 	f := r.explain(t.Context(), t.Context(), unreachable, phaseConnect)
-	if f.condition != catalog.ConnectRefused || len(f.notes) != 2 || f.notes[1] != "address: 192.0.2.1:443: connection refused" {
+	if f.condition != catalog.ConnectRefused || len(f.notes) != 2 || f.notes[1] != "address: 192.0.2.1:443: connection refused" ||
+		f.detail != "connect shop.test:443: connection refused" || r.resp.RemoteAddr != "192.0.2.1:443" {
 		t.Errorf("got %q, notes %q", f.condition, f.notes)
 	}
 }
@@ -288,7 +292,7 @@ func TestCertificates(t *testing.T) {
 			catalog.TLSWrongHost, "not for 127.0.0.1", "names: else.test, *.else.test"},
 		{"self-signed", selfSigned, catalog.TLSUntrusted, "self-signed", "chain: the certificate is self-signed"},
 		{"unknown authority", chain(other.leaf(t, nil), other), catalog.TLSUntrusted, "authority that this machine does not trust", "chain: 2 certificates presented, up to CN=other"},
-		{"unknown issuer", other.leaf(t, nil), catalog.TLSUntrusted, "does not trust", "chain: 1 certificate presented; their issuer CN=other is a private"},
+		{"unknown issuer", other.leaf(t, nil), catalog.TLSUntrusted, "does not trust", "chain: 1 certificate presented; the issuer CN=other is a private"},
 		{"missing intermediate", middle.leaf(t, fetchable), catalog.TLSUntrusted, "an intermediate certificate is missing",
 			"chain: 1 certificate presented, the certificate of CN=middle is missing; install the full chain"},
 	}

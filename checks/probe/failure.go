@@ -104,14 +104,20 @@ func (r *run) connectFailure(ctx context.Context, err error, late bool) *failure
 	}
 	best := connectCondition(err, late)
 	attempts := r.dialAttempts()
-	for _, a := range attempts {
-		if c := connectCondition(a.err, false); rank(c) > rank(best) {
-			best, err = c, a.err
+	for i, a := range attempts {
+		if c := connectCondition(a.err, false); i == 0 || rank(c) > rank(best) {
+			r.resp.RemoteAddr = a.addr
+			if rank(c) > rank(best) {
+				best, err = c, a.err
+			}
 		}
 	}
-	f := broken(best, err)
+	f := &failure{condition: best, detail: fmt.Sprintf("connect %s: %s", r.dialTarget, reason(err))}
 	if best == catalog.ConnectTimeout {
 		f.detail = fmt.Sprintf("connect %s: no answer within %s", r.dialTarget, r.p.req.Timeout)
+	}
+	if r.p.req.HTTPVersion == "3" {
+		f.detail += " (UDP)"
 	}
 	if len(attempts) > 1 {
 		for _, a := range attempts {
@@ -201,7 +207,11 @@ func answerFailure(err error) *failure {
 		f.detail = reason(err)
 		return f
 	}
-	return broken(catalog.ProtocolError, err)
+	f := broken(catalog.ProtocolError, err)
+	for _, prefix := range []string{"net/http: HTTP/1.x transport connection broken: ", "net/http: ", "http: "} {
+		f.detail = strings.TrimPrefix(f.detail, prefix)
+	}
+	return f
 }
 
 // isClosed tells whether the other side ended the connection or the stream.

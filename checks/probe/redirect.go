@@ -44,7 +44,9 @@ func (r *run) redirect(h hop, resp *http.Response) (*hop, error) {
 			detail: fmt.Sprintf("redirect %d to %q: %v", resp.StatusCode, Printable(location, 200), err)}
 	}
 	r.resp.Redirects++
-	r.trail = append(r.trail, bare(h.url, location))
+	if to := bare(h.url, location); !slices.Contains(r.trail, to) {
+		r.trail = append(r.trail, to)
+	}
 	if len(r.trail) > trailKept {
 		r.trail = slices.Delete(r.trail, 0, 1)
 	}
