@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -225,9 +226,13 @@ func isClosed(err error) bool {
 		return stream.Code != h2ProtocolError && stream.Code != h2FlowControlError && stream.Code != h2CompressionError
 	}
 	text := err.Error()
-	return strings.Contains(text, "GOAWAY") || strings.Contains(text, "client connection lost") ||
-		strings.Contains(text, "server closed idle connection") || strings.Contains(text, "client conn not usable")
+	return slices.ContainsFunc(closedWords, func(words string) bool { return strings.Contains(text, words) })
 }
+
+// closedWords are in those errors of net/http for a closed connection that are
+// text only.
+var closedWords = []string{"GOAWAY", "client connection lost", "client conn is closed", "client conn not usable",
+	"client conn could not be established", "server closed idle connection"}
 
 // h2StreamError receives net/http's own, unexported error, whose As method
 // fills any struct of this shape.
