@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/url"
 	"time"
 
 	"github.com/esawatch/esawatch/agent/config"
@@ -79,7 +81,7 @@ func (a *Agent) apply(ctx context.Context, plan *Plan) error {
 		a.log.Error("incidents of removed checks not all closed", "err", err)
 	}
 	cfg := plan.Config
-	a.outbox.SetReceivers(plan.Receivers, plan.Timings, cfg.Web.ExternalURL)
+	a.outbox.SetReceivers(plan.Receivers, plan.Timings, a.externalURL(cfg))
 	a.schedule.SetMaxConcurrent(cfg.Agent.MaxConcurrentChecks)
 	if a.opts.Level != nil {
 		a.opts.Level.Set(levelOf(cfg.Log.Level))
@@ -94,6 +96,21 @@ func (a *Agent) apply(ctx context.Context, plan *Plan) error {
 		a.metrics.reloaded(true, time.Now())
 	}
 	return nil
+}
+
+// externalURL is the address for links. One that was derived from a listener on
+// port 0 gets the port that the system chose.
+func (a *Agent) externalURL(cfg *config.Config) string {
+	u, err := url.Parse(cfg.Web.ExternalURL)
+	if err != nil || u.Port() != "0" {
+		return cfg.Web.ExternalURL
+	}
+	_, port, err := net.SplitHostPort(a.Addr().String())
+	if err != nil {
+		return cfg.Web.ExternalURL
+	}
+	u.Host = net.JoinHostPort(u.Hostname(), port)
+	return u.String()
 }
 
 // job is a check as the scheduler runs it.

@@ -118,6 +118,7 @@ func (k *Keeper) change(ctx context.Context, s *site, f func(Record) (Record, bo
 		s.rec.Store(&rec)
 		s.dirty = err != nil
 		k.note(s.name, err)
+		k.logEvents(ctx, old, &rec)
 		k.signal()
 		return rec, nil
 	}
