@@ -16,10 +16,11 @@ import (
 //   - Any other change goes GroupInterval after the receiver was last told.
 //   - None of them before Delivery.NextTry.
 //
-// Whether the receiver wants the incident at all is not known here.
+// Whether the receiver wants the incident at all is not known here, nor whether
+// the incident is Held.
 func (i *Incident) Due(receiver string, t Timings) (time.Time, bool) {
 	d := i.Deliveries[receiver]
-	if d.Seq >= i.Seq {
+	if d.Seq >= i.News() {
 		return time.Time{}, false
 	}
 	var due time.Time
@@ -38,7 +39,7 @@ func (i *Incident) Due(receiver string, t Timings) (time.Time, bool) {
 func (i *Incident) changeDue(d Delivery, t Timings) time.Time {
 	var first time.Time
 	for _, e := range i.Events {
-		if e.Seq <= d.Seq {
+		if e.Seq <= d.Seq || e.Quiet {
 			continue
 		}
 		if first.IsZero() {
@@ -169,7 +170,7 @@ func (rec Record) deliver(a Attempt, f func(*Incident, *Delivery)) (Record, bool
 // incident, least if none is higher.
 func (i *Incident) severityUpTo(seq int, least catalog.Severity) catalog.Severity {
 	for _, e := range i.Events {
-		if e.Seq <= seq {
+		if e.Seq <= seq && !e.Quiet {
 			least = louder(least, e.Severity)
 		}
 	}

@@ -36,6 +36,10 @@ type Keeper struct {
 	opts    Options
 	changed chan struct{}
 	config  atomic.Pointer[config]
+	windows atomic.Pointer[[]Window]
+	offline atomic.Bool
+
+	silences *Silences
 
 	mu    sync.RWMutex
 	sites map[string]*site
@@ -76,6 +80,8 @@ func NewKeeper(kv store.KV, opts Options) *Keeper {
 		changed: make(chan struct{}, 1), sites: make(map[string]*site),
 	}
 	k.config.Store(&config{})
+	k.windows.Store(&[]Window{})
+	k.silences = newSilences(kv, k.log)
 	return k
 }
 
@@ -105,7 +111,7 @@ func (k *Keeper) Observe(ctx context.Context, r checks.Result) error {
 		return nil
 	}
 	s.seen[from] = start
-	if s.rec.Load().stays(r.Check, r.Outcome) {
+	if s.rec.Load().stays(&r, &p) {
 		return nil
 	}
 	return k.observe(ctx, s, r, p)
@@ -113,6 +119,7 @@ func (k *Keeper) Observe(ctx context.Context, r checks.Result) error {
 
 // observe is the part of Observe that allocates.
 func (k *Keeper) observe(ctx context.Context, s *site, r checks.Result, p Policy) error {
+	p.Mutes = k.mutes(end(r))
 	_, err := k.change(ctx, s, func(rec Record) (Record, bool) { return Next(rec, r, p) })
 	return err
 }
@@ -130,7 +137,8 @@ func (k *Keeper) Update(ctx context.Context, name string, f func(Record) (Record
 
 // SetPolicies replaces the policies, which are by full name (SITE/CHECK), and
 // the timings. The checks that have no policy any more are removed: their
-// alerts end with that reason, all others stay as they are.
+// alerts end with that reason, all others stay as they are. The windows set by
+// then count for what fires.
 func (k *Keeper) SetPolicies(ctx context.Context, policies map[string]Policy, t Timings) error {
 	next := &config{policies: make(map[string]map[string]Policy), timings: t}
 	for full, p := range policies {
@@ -144,6 +152,7 @@ func (k *Keeper) SetPolicies(ctx context.Context, policies map[string]Policy, t 
 		k.site(name, true)
 	}
 	k.config.Store(next)
+	defer k.quieten(ctx)
 	return k.each(func(s *site) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -155,8 +164,30 @@ func (k *Keeper) SetPolicies(ctx context.Context, policies map[string]Policy, t 
 	})
 }
 
-// Run adds the reminders and tries writes again, until ctx is done. It returns
-// nil. Changes may still be made afterwards; Flush saves what they could not.
+// SetWindows replaces the maintenances. They count at the latest an interval
+// later for what fires already, and at once for what fires from then on.
+func (k *Keeper) SetWindows(windows []Window) { k.windows.Store(&windows) }
+
+// Silences are those of this keeper's store.
+func (k *Keeper) Silences() *Silences { return k.silences }
+
+// SetOffline tells the keeper whether the agent has no network: nobody is then
+// reminded of what nobody can see.
+func (k *Keeper) SetOffline(offline bool) { k.offline.Store(offline) }
+
+// mutes are those in force at a moment.
+func (k *Keeper) mutes(at time.Time) Mutes {
+	mutes := k.silences.active(at)
+	for _, w := range *k.windows.Load() {
+		if w.Active(at) {
+			mutes = append(mutes, w.Mute)
+		}
+	}
+	return mutes
+}
+
+// Run adds the reminders, follows the mutes and tries writes again, until ctx is
+// done. It returns nil. Changes may still be made afterwards; Flush saves what they could not.
 func (k *Keeper) Run(ctx context.Context) error {
 	ticker := time.NewTicker(k.opts.Interval)
 	defer ticker.Stop()
@@ -165,26 +196,46 @@ func (k *Keeper) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			k.Flush(ctx)
 			return nil
+		case <-k.silences.changed:
+			k.quieten(ctx)
 		case <-ticker.C:
 			k.Flush(ctx)
-			k.remind(ctx)
+			k.quieten(ctx)
+			if !k.offline.Load() {
+				k.remind(ctx)
+			}
+			k.silences.sweep(ctx, time.Now())
 		}
 	}
+}
+
+// quieten brings the open incidents in line with the mutes in force.
+func (k *Keeper) quieten(ctx context.Context) {
+	now := time.Now()
+	mutes := k.mutes(now)
+	k.touch(ctx, "cannot follow a silence or maintenance", func(rec Record, t Timings) (Record, bool) {
+		return Quieten(rec, now, mutes, t)
+	})
 }
 
 // remind adds the reminders that are due.
 func (k *Keeper) remind(ctx context.Context) {
 	now := time.Now()
+	k.touch(ctx, "cannot add a reminder", func(rec Record, t Timings) (Record, bool) { return Tick(rec, now, t) })
+}
+
+// touch changes the records that f changes. Most it does not; those cost no lock.
+func (k *Keeper) touch(ctx context.Context, problem string, f func(Record, Timings) (Record, bool)) {
 	_ = k.each(func(s *site) error {
 		timings := k.config.Load().timings
-		if _, due := Tick(*s.rec.Load(), now, timings); !due {
+		if _, changes := f(*s.rec.Load(), timings); !changes {
 			return nil
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		_, err := k.change(ctx, s, func(rec Record) (Record, bool) { return Tick(rec, now, timings) })
+		_, err := k.change(ctx, s, func(rec Record) (Record, bool) { return f(rec, timings) })
 		if err != nil {
-			k.log.Error("cannot add a reminder", "site", s.name, "err", err)
+			k.log.Error(problem, "site", s.name, "err", err)
 		}
 		return nil
 	})

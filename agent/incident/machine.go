@@ -36,7 +36,7 @@ const reorderWindow = time.Minute
 //     failure starts its own count, unless the alert fires already: then it
 //     raises it.
 func Next(rec Record, r checks.Result, p Policy) (Record, bool) {
-	if rec.stays(r.Check, r.Outcome) {
+	if rec.stays(&r, &p) {
 		return rec, false
 	}
 	return step(rec, rec.Checks[r.Check], r, p)
@@ -44,9 +44,15 @@ func Next(rec Record, r checks.Result, p Policy) (Record, bool) {
 
 // stays tells that a result changes nothing, in the common case: the check is
 // well, and was.
-func (rec *Record) stays(check string, outcome checks.Outcome) bool {
-	_, known := rec.Checks[check]
-	return !known && outcome == checks.Pass
+func (rec *Record) stays(r *checks.Result, p *Policy) bool {
+	if r.Outcome != checks.Pass {
+		return false
+	}
+	if _, known := rec.Checks[r.Check]; known {
+		return false
+	}
+	m, known := rec.Memory[r.Check]
+	return !known || !m.stirs(r.StartedAt, p.Flapping)
 }
 
 // step is Next for a result that has something to change.
@@ -55,7 +61,7 @@ func step(rec Record, state CheckState, r checks.Result, p Policy) (Record, bool
 	was := state
 	state = state.at(r.Location, p.Locations)
 	streak := state.Locations[r.Location]
-	if late(streak.Last, r.StartedAt) || unseen(streak, r) {
+	if late(streak.Last, r.StartedAt) || unseen(streak, r) || rec.othersCertificate(r) {
 		return rec, false
 	}
 
@@ -72,20 +78,51 @@ func step(rec Record, state CheckState, r checks.Result, p Policy) (Record, bool
 		// next failed result will.
 		state.State = Pending
 	}
-
 	rec = rec.withCheck(r, state)
-	save := over || !streak.sameCount(next) || state.State != was.State
+	rec, told := rec.turn(r, was, state, p)
+	return rec, told || over || !streak.sameCount(next) || state.State != was.State
+}
+
+// turn is what comes of a result now that the state of its check is known. The
+// bool tells that it must be saved.
+func (rec Record) turn(r checks.Result, was, state CheckState, p Policy) (Record, bool) {
+	at := end(r)
+	fires, fired := state.State == Firing, was.State == Firing
+	before := rec.Memory[r.Check]
+	memory := before
+	if fires != fired {
+		memory = memory.changed(at, p.Flapping)
+	}
+	memory = memory.settled(at, p.Flapping)
+	rec = rec.withMemory(r.Check, memory)
+
+	save := !memory.equal(&before)
 	switch {
-	case state.State == Firing && was.State != Firing:
-		rec = rec.fire(r, state, p)
-	case state.State == Firing && !passed:
+	case fires && !fired && !rec.fires(r.Check):
+		rec, save = rec.fire(r, state, p), true
+	case fires && r.Outcome != checks.Pass:
 		var told bool
 		rec, told = rec.change(r, p)
 		save = save || told
-	case state.State != Firing && was.State == Firing:
-		rec = rec.recover(r.Check, end(r), EventLeft)
+	case !fires && fired && !memory.Flapping && !before.Flapping:
+		rec, save = rec.recover(r.Check, at, EventLeft), true
+	}
+	switch {
+	case memory.Flapping && !before.Flapping:
+		rec = rec.flap(r.Check, at, EventFlapping)
+	case before.Flapping && !memory.Flapping:
+		rec = rec.flap(r.Check, at, EventSteady)
+		if !fires {
+			rec = rec.recover(r.Check, at, EventLeft)
+		}
 	}
 	return rec, save
+}
+
+// fires tells whether the check is a firing part of the open incident.
+func (rec *Record) fires(check string) bool {
+	inc, _ := rec.open()
+	return inc.Alerts[check].Firing
 }
 
 // late tells whether a result that started at start is a duplicate or was
@@ -203,31 +240,30 @@ func (rec Record) withoutCheck(check string) Record {
 // configuration: their alerts end, and an incident of which none is left firing
 // is closed with the reason "removed". The bool tells that something changed.
 func Remove(rec Record, keep func(check string) bool, at time.Time) (Record, bool) {
-	var gone []string
+	gone := make(map[string]struct{})
 	for check := range rec.Checks {
-		if !keep(check) {
-			gone = append(gone, check)
-		}
+		gone[check] = struct{}{}
 	}
+	for check := range rec.Memory { // it may flap, and be well at the moment
+		gone[check] = struct{}{}
+	}
+	maps.DeleteFunc(gone, func(check string, _ struct{}) bool { return keep(check) })
 	if len(gone) == 0 {
 		return rec, false
 	}
-	slices.Sort(gone)
-	for _, check := range gone {
-		if rec.Checks[check].State == Firing {
-			rec = rec.recover(check, at.UTC().Round(0), EventRemoved)
-		}
-		rec = rec.withoutCheck(check)
+	for _, check := range slices.Sorted(maps.Keys(gone)) {
+		rec = rec.recover(check, at.UTC().Round(0), EventRemoved).withoutCheck(check).withMemory(check, Memory{})
 	}
 	rec.Version = RecordVersion
 	return rec, true
 }
 
 // Tick adds a reminder to an incident in which nothing has happened for
-// Timings.RepeatInterval. The bool tells that it did.
+// Timings.RepeatInterval. The bool tells that it did. Of what is muted nobody is
+// reminded, nor of a certificate that expires: that has its own two times.
 func Tick(rec Record, now time.Time, t Timings) (Record, bool) {
 	inc, ok := rec.open()
-	if !ok || t.RepeatInterval <= 0 || len(inc.Events) == 0 {
+	if !ok || t.RepeatInterval <= 0 || len(inc.Events) == 0 || !inc.presses() {
 		return rec, false
 	}
 	if last := inc.Events[len(inc.Events)-1].At; now.Before(last.Add(t.RepeatInterval)) {
@@ -237,9 +273,19 @@ func Tick(rec Record, now time.Time, t Timings) (Record, bool) {
 	return rec.withIncident(inc), true
 }
 
+// presses tells whether anything in the incident is worth a reminder.
+func (i *Incident) presses() bool {
+	for _, a := range i.Alerts {
+		if a.Firing && a.Hush == HushNone && a.Result.Condition() != catalog.TLSExpiring {
+			return true
+		}
+	}
+	return false
+}
+
 // Empty tells whether there is nothing left to remember of the site.
 func (rec *Record) Empty() bool {
-	return len(rec.Checks) == 0 && len(rec.Incidents) == 0
+	return len(rec.Checks) == 0 && len(rec.Memory) == 0 && len(rec.Incidents) == 0
 }
 
 // Prune takes the resolved incidents that settled accepts out of the record,

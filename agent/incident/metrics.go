@@ -12,7 +12,26 @@ import (
 )
 
 // metricStates are the values of the label state, of which exactly one is 1.
-var metricStates = []State{OK, Pending, Firing, "flapping", "suppressed"}
+var metricStates = []State{OK, Pending, Firing, flapping, suppressed}
+
+// The states that only metrics show: what a check is in stands above them in
+// the record.
+const (
+	flapping   State = "flapping"
+	suppressed State = "suppressed" // it fires, and a mute covers it
+)
+
+// shown is the state of a check as the metrics have it.
+func (rec *Record) shown(check string) State {
+	inc, _ := rec.open()
+	switch a := inc.Alerts[check]; {
+	case a.Firing && a.Hush == HushMuted:
+		return suppressed
+	case rec.Memory[check].Flapping:
+		return flapping
+	}
+	return cmp.Or(rec.Checks[check].State, OK)
+}
 
 // Collector shows the keeper's snapshots as metrics. It holds no series of its
 // own: those of a check begin and end with its policy.
@@ -46,7 +65,7 @@ func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 	for site, policies := range c.keeper.config.Load().policies {
 		rec, _ := c.keeper.Record(site)
 		for check := range policies {
-			present := cmp.Or(rec.Checks[check].State, OK)
+			present := rec.shown(check)
 			for _, state := range metricStates {
 				value := 0.0
 				if state == present {

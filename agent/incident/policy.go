@@ -2,8 +2,8 @@ package incident
 
 import "time"
 
-// Policy is what the configuration says about one check's alerts. Its slices
-// and maps are shared with records and must not be changed.
+// Policy is what the configuration says about one check's alerts, and the
+// moment. Its slices and maps are shared with records and must not be changed.
 type Policy struct {
 	Failures     int // in a row, whatever their conditions, that fire; below 1 means 1
 	ResolveAfter int // passes in a row that resolve; below 1 means 1
@@ -14,6 +14,11 @@ type Policy struct {
 	// was renamed, a container came back with a new name) is carried on.
 	Quorum    int
 	Locations []string
+
+	Flapping Flapping
+
+	// Mutes are those in force when the result is judged; the keeper sets them.
+	Mutes Mutes
 
 	Labels     map[string]string
 	Receivers  []string // empty: every receiver whose match fits

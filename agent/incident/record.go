@@ -23,6 +23,8 @@ type Record struct {
 	Site    string `json:"site"`
 	// Checks are the states by check name. A check that is well has no entry.
 	Checks map[string]CheckState `json:"checks,omitempty"`
+	// Memory is what else is remembered of checks, by name, well or not.
+	Memory map[string]Memory `json:"memory,omitempty"`
 	// Incidents, oldest first. At most the last one is open; a resolved one
 	// stays until every receiver that is owed its end has been told.
 	Incidents []Incident `json:"incidents,omitempty"`
@@ -71,6 +73,9 @@ type Incident struct {
 	// for events that made room for newer ones. The first always stays.
 	Events []Event `json:"events"`
 	Seq    int     `json:"seq"` // of the last event
+	// Hushed is how many events at the end of the history are no news: recorded,
+	// but not told for their own sake.
+	Hushed int `json:"hushed,omitempty"`
 	// Deliveries is what each receiver has been told. What it is owed follows
 	// from it: every event after Delivery.Seq, told as the present state.
 	Deliveries map[string]Delivery `json:"deliveries,omitempty"`
@@ -82,8 +87,9 @@ func (i *Incident) Open() bool { return i.ResolvedAt.IsZero() }
 // Alert is one check's part in an incident.
 type Alert struct {
 	Check      string              `json:"check"`
-	Firing     bool                `json:"firing"`
-	Since      time.Time           `json:"since"` // the first failed result of this spell
+	Firing     bool                `json:"firing"`             // or flapping, whatever its state at the moment
+	Flapping   bool                `json:"flapping,omitempty"` // changes too often to be told each time
+	Since      time.Time           `json:"since"`              // the first failed result of this spell
 	FiredAt    time.Time           `json:"fired_at"`
 	ResolvedAt time.Time           `json:"resolved_at"`
 	Conditions []catalog.Condition `json:"conditions"`          // all seen, in order of appearance
@@ -93,6 +99,10 @@ type Alert struct {
 	Receivers  []string            `json:"receivers,omitempty"` // named by the check; empty: by match
 	RunbookURL string              `json:"runbook_url,omitempty"`
 	Result     checks.Result       `json:"result"` // the failed result that tells most: the newest with the present condition
+
+	Hush   Hush `json:"hush,omitempty"`   // why nothing is told of it at present
+	Untold bool `json:"untold,omitempty"` // nothing of this spell was ever to be told
+	Said   Said `json:"said,omitzero"`    // what was last to be told of it
 }
 
 // EventKind says what happened in an incident.
@@ -123,6 +133,7 @@ type Event struct {
 	Condition catalog.Condition `json:"condition,omitempty"` // of Check, after the event
 	Was       catalog.Condition `json:"was,omitempty"`       // of Check, before it
 	Severity  catalog.Severity  `json:"severity,omitempty"`  // of the incident, after it
+	Quiet     bool              `json:"quiet,omitempty"`     // not told for its own sake
 }
 
 // Delivery is what one receiver has been told of one incident, and how the

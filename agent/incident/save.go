@@ -57,7 +57,7 @@ func (k *Keeper) Load(ctx context.Context) error {
 		}
 	}
 	k.signal()
-	return nil
+	return k.silences.load(ctx)
 }
 
 // errNewer says that a newer program wrote a record.

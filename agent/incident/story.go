@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
@@ -52,13 +53,20 @@ func (rec Record) fire(r checks.Result, state CheckState, p Policy) Record {
 	}
 	alert.Severity = ""
 	alert = alert.shows(r, p)
+	alert.Untold, alert.Said = true, Said{}
+	alert.Hush = rec.hush(&alert, at, p.Mutes)
+	quiet := alert.Hush != HushNone
+	if !quiet {
+		alert = alert.say()
+		rec = rec.certificateTold(&alert, at)
+	}
 	if !joins || alert.Since.Before(inc.Since) {
 		inc.Since = alert.Since
 	}
 
 	before := inc.Severity
 	inc = inc.withAlert(alert)
-	event := Event{At: at, Kind: EventOpened, Check: r.Check, Condition: r.Condition()}
+	event := Event{At: at, Kind: EventOpened, Check: r.Check, Condition: r.Condition(), Quiet: quiet}
 	if joins {
 		event.Kind = EventJoined
 	}
@@ -71,30 +79,59 @@ func (rec Record) fire(r checks.Result, state CheckState, p Policy) Record {
 }
 
 // change takes another failed result into an alert that fires already. The bool
-// tells that this is an event.
+// tells that it must be saved.
 func (rec Record) change(r checks.Result, p Policy) (Record, bool) {
 	inc, ok := rec.open()
 	alert, part := inc.Alerts[r.Check]
 	if !ok || !part {
 		return rec, false
 	}
-	seq, severity, was := inc.Seq, inc.Severity, alert.Result.Condition()
+	at := end(r)
+	seq, severity, hush, was := inc.Seq, inc.Severity, alert.Hush, alert.Result.Condition()
 	alert = alert.shows(r, p)
-	at, condition := end(r), r.Condition()
-	if condition != was {
+	if r.Condition() != was {
 		alert.ChangedAt = at
 	}
-	inc = inc.withAlert(alert)
+	alert.Hush = rec.hush(&alert, at, p.Mutes)
 
-	told, repeated, room := inc.toldChange(r.Check, condition)
-	steady := at.Sub(alert.ChangedAt) >= steadyAfter
-	if condition != told && room && (!repeated || steady) {
-		inc = inc.with(Event{At: at, Kind: EventChanged, Check: r.Check, Condition: condition, Was: told})
+	var events []Event
+	if kind, told := inc.news(&alert, at); kind != "" {
+		events = append(events, Event{At: at, Kind: kind, Check: r.Check, Condition: r.Condition(), Was: told})
 	}
+	loud := alert.Hush == HushNone
+	switch {
+	case !loud:
+	case alert.Untold && hush == HushMuted:
+		events = append(events, Event{At: at, Kind: EventUnmuted, Check: r.Check, Condition: r.Condition()})
+	case alert.Untold, alert.expiring() != "" && !rec.knowsCertificate(&alert, at):
+		events = append(events, Event{At: at, Kind: EventReminder, Check: r.Check, Condition: r.Condition()})
+	}
+	inc = inc.withAlert(alert)
 	if inc.Severity.Rank() > severity.Rank() {
-		inc = inc.with(Event{At: at, Kind: EventSeverity, Check: r.Check, Condition: condition})
+		events = append(events, Event{At: at, Kind: EventSeverity, Check: r.Check, Condition: r.Condition()})
 	}
-	return rec.withIncident(inc), inc.Seq != seq
+	for _, e := range events {
+		e.Quiet = !loud || alert.Flapping && e.Kind == EventChanged
+		if !e.Quiet {
+			alert = alert.say()
+			rec = rec.certificateTold(&alert, at)
+			inc = inc.withAlert(alert)
+		}
+		inc = inc.with(e)
+	}
+	return rec.withIncident(inc), inc.Seq != seq || alert.Hush != hush
+}
+
+// news tells whether the present condition of an alert that fires is an event,
+// and which condition the history has it in.
+func (i *Incident) news(a *Alert, at time.Time) (kind EventKind, told catalog.Condition) {
+	condition := a.Result.Condition()
+	told, repeated, room := i.toldChange(a.Check, condition)
+	steady := at.Sub(a.ChangedAt) >= steadyAfter
+	if condition != told && room && (!repeated || steady) {
+		return EventChanged, told
+	}
+	return "", told
 }
 
 // toldChange looks through the history of a check: the condition that it has
@@ -129,9 +166,9 @@ func (rec Record) recover(check string, at time.Time, kind EventKind) Record {
 	if !ok || !part || !alert.Firing {
 		return rec
 	}
-	alert.Firing, alert.ResolvedAt = false, at
+	alert.Firing, alert.Flapping, alert.ResolvedAt, alert.Hush = false, false, at, HushNone
 	inc = inc.withAlert(alert)
-	event := Event{At: at, Kind: kind, Check: check, Was: alert.Result.Condition()}
+	event := Event{At: at, Kind: kind, Check: check, Was: alert.Result.Condition(), Quiet: alert.Untold}
 	over := !inc.firing()
 	if over {
 		inc.ResolvedAt, inc.Severity, inc.Reason = at, inc.Peak, ReasonRecovered
@@ -212,12 +249,17 @@ func (i Incident) withAlert(a Alert) Incident {
 	}
 	alerts[a.Check] = a
 	i.Alerts = alerts
-	i.Severity = ""
+	var heard, all catalog.Severity
 	for _, alert := range alerts {
 		if alert.Firing {
-			i.Severity = louder(i.Severity, alert.Severity)
+			all = louder(all, alert.Severity)
+			if alert.audible() {
+				heard = louder(heard, alert.Severity)
+			}
 		}
 	}
+	// Who is told of a warning is not to be alarmed by what was silenced.
+	i.Severity = cmp.Or(heard, all)
 	i.Peak = louder(i.Peak, i.Severity)
 	return i
 }
@@ -225,6 +267,9 @@ func (i Incident) withAlert(a Alert) Incident {
 // with is the incident with one more event, numbered.
 func (i Incident) with(e Event) Incident {
 	i.Seq++
+	if i.Hushed++; !e.Quiet {
+		i.Hushed = 0
+	}
 	e.Seq, e.Severity = i.Seq, i.Severity
 	events := make([]Event, 0, min(len(i.Events)+1, maxEvents))
 	if len(i.Events) < maxEvents {

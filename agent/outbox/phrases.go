@@ -26,8 +26,10 @@ type phrases struct {
 	removed   string // check
 	flapping  string // check
 	steady    string // check
-	muted     string
-	unmuted   string
+	muted     string // check
+	unmuted   string // check, condition
+
+	certificate string // check, duration
 }
 
 // phrasesFor gives the phrases of a language: "zh", else English.
@@ -59,8 +61,10 @@ func english() phrases {
 		removed:   "%s left the configuration",
 		flapping:  "%s changes too often to tell each time",
 		steady:    "%s is steady again",
-		muted:     "muted by a silence or a maintenance",
-		unmuted:   "no longer muted",
+		muted:     "%s is muted by a silence or a maintenance",
+		unmuted:   "%s is no longer muted: %s",
+
+		certificate: "%s: the certificate expires in %s",
 	}
 }
 
@@ -85,7 +89,9 @@ func chinese() phrases {
 		removed:   "%s 已从配置中移除",
 		flapping:  "%s 状态变化过于频繁，不再逐次通知",
 		steady:    "%s 已恢复稳定",
-		muted:     "已被静默或维护窗口屏蔽",
-		unmuted:   "不再被屏蔽",
+		muted:     "%s 已被静默或维护窗口屏蔽",
+		unmuted:   "%s 不再被屏蔽：%s",
+
+		certificate: "%s：证书将在 %s 后过期",
 	}
 }

@@ -56,7 +56,7 @@ func (m *Match) fits(site string, a *incident.Alert) bool {
 func oneOf(list []string, s string) bool { return len(list) == 0 || slices.Contains(list, s) }
 
 // wants tells whether the receiver is to be told of the incident's present
-// state, if it was not yet.
+// state, if it was not yet. inc is the incident as receivers may see it.
 //
 // Once it was told of an incident it is told of the rest, whatever the match
 // says by then: who was woken must also learn that it is over. Alerts that
@@ -87,7 +87,12 @@ func (r *Receiver) gets(site string, a *incident.Alert) bool {
 	return r.Match.fits(site, a)
 }
 
-// owed tells whether there is anything to tell the receiver of the incident.
+// owed tells whether there is anything to tell the receiver of the incident: news,
+// and no mute that holds it back.
 func (r *Receiver) owed(inc *incident.Incident) bool {
-	return inc.Deliveries[r.Name].Seq < inc.Seq && r.wants(inc)
+	if inc.Deliveries[r.Name].Seq >= inc.News() || inc.Held() {
+		return false
+	}
+	told := inc.Told()
+	return r.wants(&told)
 }

@@ -80,13 +80,15 @@ type story struct {
 	incidents int
 	last      string // the ID of the newest
 	seq       int    // of the newest
+	news      int    // of the newest
+	held      bool   // the newest
 }
 
 func storyOf(rec *incident.Record) story {
 	s := story{incidents: len(rec.Incidents)}
 	if s.incidents > 0 {
 		last := &rec.Incidents[s.incidents-1]
-		s.last, s.seq = last.ID, last.Seq
+		s.last, s.seq, s.news, s.held = last.ID, last.Seq, last.News(), last.Held()
 	}
 	return s
 }

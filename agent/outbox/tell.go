@@ -25,7 +25,8 @@ func (w *worker) tell(ctx context.Context, d debt) {
 	if !ok {
 		return
 	}
-	receipt, err := w.send(ctx, w.now.writer.notification(&inc, inc.Deliveries[w.name]))
+	shown := inc.Told()
+	receipt, err := w.send(ctx, w.now.writer.notification(&shown, inc.Deliveries[w.name]))
 	took := time.Since(a.At)
 	a.At = a.At.Add(took)
 	attempt := inc.Deliveries[w.name].Attempts + 1

@@ -45,7 +45,7 @@ func (w writer) translated(inc *incident.Incident) *incident.Incident {
 }
 
 // notification is the incident's present state for a receiver that has been
-// told what told says.
+// told what told says. inc is the incident as receivers may see it.
 func (w writer) notification(inc *incident.Incident, told incident.Delivery) notify.Notification {
 	inc = w.translated(inc)
 	n := notify.Notification{
@@ -181,6 +181,9 @@ func (w writer) event(inc *incident.Incident, e *incident.Event) string {
 		}
 		return fmt.Sprintf(p.allWell, e.Check, inc.Site, w.lasted(inc.Since, e.At))
 	case incident.EventReminder:
+		if a, ok := inc.Alerts[e.Check]; ok && a.Result.TLS != nil {
+			return fmt.Sprintf(p.certificate, e.Check, w.lasted(e.At, a.Result.TLS.NotAfter))
+		}
 		return fmt.Sprintf(p.reminder, w.lasted(inc.Since, e.At))
 	case incident.EventRemoved:
 		return fmt.Sprintf(p.removed, e.Check)
@@ -189,9 +192,9 @@ func (w writer) event(inc *incident.Incident, e *incident.Event) string {
 	case incident.EventSteady:
 		return fmt.Sprintf(p.steady, e.Check)
 	case incident.EventMuted:
-		return p.muted
+		return fmt.Sprintf(p.muted, e.Check)
 	case incident.EventUnmuted:
-		return p.unmuted
+		return fmt.Sprintf(p.unmuted, e.Check, w.condition(inc, e.Check, e.Condition))
 	}
 	return string(e.Kind)
 }

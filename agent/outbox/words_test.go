@@ -111,7 +111,7 @@ func TestWording(t *testing.T) {
 			for _, kind := range []incident.EventKind{incident.EventFlapping, incident.EventSteady, incident.EventMuted, incident.EventUnmuted} {
 				inc := &s.rec.Incidents[0]
 				inc.Seq++
-				inc.Events = append(inc.Events, incident.Event{Seq: inc.Seq, At: s.at, Kind: kind, Check: "login"})
+				inc.Events = append(inc.Events, incident.Event{Seq: inc.Seq, At: s.at, Kind: kind, Check: "login", Condition: "522"})
 			}
 		}},
 	}

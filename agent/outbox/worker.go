@@ -169,10 +169,11 @@ func (w *worker) look(site string) {
 	rec, _ := w.out.opts.Records.Record(site)
 	now := time.Now()
 	for i := range rec.Incidents {
-		inc := &rec.Incidents[i]
-		if !w.now.receiver.owed(inc) {
+		if !w.now.receiver.owed(&rec.Incidents[i]) {
 			continue
 		}
+		told := rec.Incidents[i].Told()
+		inc := &told
 		d := debt{site: site, id: inc.ID, since: w.now.since(inc)}
 		if at := slices.IndexFunc(old, func(o debt) bool { return o.id == inc.ID }); at >= 0 {
 			d.again, d.hold = old[at].again, old[at].hold
@@ -271,7 +272,7 @@ func (p *plan) due(inc *incident.Incident, now time.Time, again bool) time.Time 
 func (p *plan) since(inc *incident.Incident) time.Time {
 	d := inc.Deliveries[p.receiver.Name]
 	for _, e := range inc.Events {
-		if e.Seq > d.Seq && (d.Seq > 0 || oneOf(p.receiver.Match.Severity, string(e.Severity))) {
+		if e.Seq > d.Seq && !e.Quiet && (d.Seq > 0 || oneOf(p.receiver.Match.Severity, string(e.Severity))) {
 			return e.At
 		}
 	}

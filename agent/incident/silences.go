@@ -1,0 +1,213 @@
+package incident
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/esawatch/esawatch/agent/store"
+)
+
+const (
+	silencePrefix = "silence/"
+	// silenceKept is for how long one that is over is still listed.
+	silenceKept = 5 * 24 * time.Hour
+	// maxSilences bounds those that are kept.
+	maxSilences = 1000
+	// maxSilence is how long one may last.
+	maxSilence = 366 * 24 * time.Hour
+)
+
+// ErrNoSilence says that there is no silence of an ID.
+var ErrNoSilence = errors.New("no such silence")
+
+// Silence is a mute that a person asked for, until a moment.
+type Silence struct {
+	ID        string    `json:"id"`
+	Matchers  []Matcher `json:"matchers"` // all have to fit
+	CreatedAt time.Time `json:"created_at"`
+	Until     time.Time `json:"until"`
+	Author    string    `json:"author"`
+	Comment   string    `json:"comment"`
+}
+
+// Active tells whether the silence is in force at a moment.
+func (s *Silence) Active(at time.Time) bool { return at.Before(s.Until) }
+
+// Silences are those of one store. Its methods may be called at once.
+type Silences struct {
+	kv      store.KV
+	log     *slog.Logger
+	changed chan struct{} // holds one when the mutes in force may have changed
+
+	mu  sync.Mutex
+	all map[string]kept
+}
+
+// kept is a silence and the revision at which the store has it.
+type kept struct {
+	Silence
+	rev store.Revision
+}
+
+func newSilences(kv store.KV, log *slog.Logger) *Silences {
+	return &Silences{kv: kv, log: log, changed: make(chan struct{}, 1), all: make(map[string]kept)}
+}
+
+// load reads the silences. One that cannot be read is left where it is, and
+// logged: it mutes nothing.
+func (s *Silences) load(ctx context.Context) error {
+	entries, err := s.kv.List(ctx, silencePrefix)
+	if err != nil {
+		return fmt.Errorf("load silences: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range entries {
+		one, err := decodeSilence(e)
+		if err != nil {
+			s.log.Error("silence cannot be read, it mutes nothing", "key", e.Key, "err", err)
+			continue
+		}
+		s.all[one.ID] = kept{one, e.Revision}
+	}
+	return nil
+}
+
+func decodeSilence(e store.Entry) (Silence, error) {
+	var one Silence
+	if err := json.Unmarshal(e.Value, &one); err != nil {
+		return one, err
+	}
+	if silencePrefix+one.ID != e.Key {
+		return one, fmt.Errorf("its id is %q", one.ID)
+	}
+	var err error
+	one.Matchers, err = checkMatchers(one.Matchers)
+	return one, err
+}
+
+// Add checks a silence and puts it in force; it is saved when Add returns. The
+// ID and CreatedAt are given by Add.
+func (s *Silences) Add(ctx context.Context, one Silence) (Silence, error) {
+	now := time.Now()
+	var err error
+	if one.Matchers, err = checkMatchers(one.Matchers); err != nil {
+		return Silence{}, fmt.Errorf("add silence: %w", err)
+	}
+	one.CreatedAt, one.Until = now.UTC().Round(0), one.Until.UTC().Round(0)
+	one.Author, one.Comment = strings.TrimSpace(one.Author), strings.TrimSpace(one.Comment)
+	switch {
+	case !one.Until.After(now):
+		return Silence{}, fmt.Errorf("add silence: it would be over already, at %s", one.Until.Format(time.RFC3339))
+	case one.Until.After(now.Add(maxSilence)):
+		return Silence{}, errors.New("add silence: it would last longer than a year")
+	case one.Author == "" || len(one.Author) > maxName:
+		return Silence{}, fmt.Errorf("add silence: want an author, of at most %d bytes", maxName)
+	case len(one.Comment) > maxText:
+		return Silence{}, fmt.Errorf("add silence: a comment of %d bytes, want at most %d", len(one.Comment), maxText)
+	}
+	one.ID = strings.ToLower(rand.Text()[:12])
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.all) >= maxSilences {
+		return Silence{}, fmt.Errorf("add silence: there are %d already", len(s.all))
+	}
+	if err := s.put(ctx, one, 0); err != nil {
+		return Silence{}, fmt.Errorf("add silence: %w", err)
+	}
+	s.log.Info("silence added", "key", one.ID)
+	return one, nil
+}
+
+// Expire ends a silence now. One that is over already stays as it is. The error
+// is ErrNoSilence, or the store's.
+func (s *Silences) Expire(ctx context.Context, id string) (Silence, error) {
+	now := time.Now().UTC().Round(0)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one, ok := s.all[id]
+	if !ok {
+		return Silence{}, fmt.Errorf("expire silence %q: %w", clip(id, maxName), ErrNoSilence)
+	}
+	if !one.Active(now) {
+		return one.Silence, nil
+	}
+	one.Until = now
+	if err := s.put(ctx, one.Silence, one.rev); err != nil {
+		return Silence{}, fmt.Errorf("expire silence %q: %w", id, err)
+	}
+	s.log.Info("silence expired", "key", id)
+	return one.Silence, nil
+}
+
+// put saves a silence, takes it over and has it counted; the caller has s.mu.
+func (s *Silences) put(ctx context.Context, one Silence, rev store.Revision) error {
+	value, err := json.Marshal(one)
+	if err != nil {
+		return err
+	}
+	if rev, err = s.kv.Put(ctx, store.Entry{Key: silencePrefix + one.ID, Value: value, Revision: rev}); err != nil {
+		return err
+	}
+	s.all[one.ID] = kept{one, rev}
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// List returns the silences, those that end last first: what is in force comes
+// before what is over, which is listed for five days more.
+func (s *Silences) List() []Silence {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]Silence, 0, len(s.all))
+	for _, one := range s.all {
+		list = append(list, one.Silence)
+	}
+	slices.SortFunc(list, func(a, b Silence) int {
+		return cmp.Or(b.Until.Compare(a.Until), strings.Compare(a.ID, b.ID))
+	})
+	return list
+}
+
+// active are the mutes of the silences in force at a moment.
+func (s *Silences) active(at time.Time) Mutes {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var mutes Mutes
+	for _, one := range s.all {
+		if one.Active(at) {
+			mutes = append(mutes, Mute{Name: "silence " + one.ID, Matchers: one.Matchers})
+		}
+	}
+	return mutes
+}
+
+// sweep forgets what has been over for long. What cannot be deleted is tried
+// again at the next sweep.
+func (s *Silences) sweep(ctx context.Context, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, one := range s.all {
+		if now.Before(one.Until.Add(silenceKept)) {
+			continue
+		}
+		err := s.kv.Delete(ctx, silencePrefix+id, one.rev)
+		if err != nil && !errors.Is(err, store.ErrConflict) {
+			s.log.Debug("silence not deleted", "key", id, "err", err)
+			continue
+		}
+		delete(s.all, id)
+	}
+}
