@@ -110,6 +110,16 @@ var rooms = map[string]map[string]string{
 	"notify/alertmanager": {
 		"notify": "the contract",
 	},
+	"notify/webhook": {
+		"notify":              "the contract",
+		"notify/alertmanager": "its payload is Alertmanager's: the same alerts, the same ends",
+	},
+	"notify/pagerduty": {
+		"notify": "the contract",
+	},
+	"notify/email": {
+		"notify": "the contract",
+	},
 	"notify/notifytest": {
 		"notify": "the contract",
 	},
@@ -147,6 +157,7 @@ var dependencies = map[string]struct {
 	"github.com/slack-go/slack":              {"Slack", []string{"notify/slack"}},
 	"github.com/spf13/cobra":                 {"commands", []string{"cmd/esawatch"}},
 	"github.com/spf13/pflag":                 {"cobra's flags", []string{"cmd/esawatch"}},
+	"github.com/wneessen/go-mail":            {"mail and SMTP", []string{"notify/email"}},
 	"go.etcd.io/bbolt":                       {"the store on disk", []string{"agent/store/boltstore"}},
 	"go.uber.org/goleak":                     {"goroutines left behind by tests", nil},
 	"go.yaml.in/yaml/v4":                     {"YAML", []string{"agent/config", "agent/web", "checks/catalog", "cmd/esawatch"}},
