@@ -102,7 +102,7 @@ func TestOneOfTwoIsDown(t *testing.T) {
 		if again[receiptKey] != m.Receipt[receiptKey] {
 			t.Errorf("the same state gave another receipt:\n%s\n%s", again, m.Receipt)
 		}
-		if alerts, posts := c.members["am-2"].last(); posts != 1 || len(alerts) != 1 || alerts[0].EndsAt.Sub(time.Now()) != lifetimes*DefaultInterval {
+		if alerts, posts := c.members["am-2"].last(); posts != 1 || len(alerts) != 1 || time.Until(alerts[0].EndsAt) != lifetimes*DefaultInterval {
 			t.Errorf("the one that is back was told %d times: %+v", posts, alerts)
 		}
 		for _, want := range []string{"level=WARN", "does not take alerts", "takes alerts again", "target=am-2"} {
@@ -151,7 +151,7 @@ func TestMissedEnd(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.set("am-2", "refuse")
-			time.Sleep(story[6].At.Sub(time.Now()))
+			time.Sleep(time.Until(story[6].At))
 			m := story[6]
 			m.Receipt = receipt
 			ended := time.Now()
