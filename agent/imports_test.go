@@ -51,7 +51,9 @@ var rooms = map[string]map[string]string{
 		"notify/slack":          "a receiver kind",
 	},
 	"agent/config": {
+		"checks/assert":  "expressions are compiled where their line is known",
 		"checks/catalog": "the names of conditions",
+		"checks/probe":   "what assert says of a field",
 	},
 	"agent/schedule": {
 		"checks": "runs them",

@@ -13,9 +13,9 @@ import (
 // bomb is aliases of aliases: nine to the power of levels.
 func bomb(levels int) string {
 	var b strings.Builder
-	b.WriteString("sites:\n  - name: a\n    url: https://a.example.com\n    checks:\n      - name: a\n        expect:\n          json:\n            l0: &l0 [x, x, x, x, x, x, x, x, x]\n")
+	b.WriteString("sites:\n  - name: a\n    url: https://a.example.com\n    checks:\n      - name: a\n        expect:\n          json:\n            $.l0: &l0 [x, x, x, x, x, x, x, x, x]\n")
 	for i := range levels {
-		fmt.Fprintf(&b, "            l%d: &l%d [%s]\n", i+1, i+1, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*l%d, ", i), 9), ", "))
+		fmt.Fprintf(&b, "            $.l%d: &l%d [%s]\n", i+1, i+1, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*l%d, ", i), 9), ", "))
 	}
 	return b.String()
 }
@@ -48,7 +48,7 @@ func TestHostile(t *testing.T) {
 		"a merge of itself":  {"<<: &a {<<: *a}\n", "too deeply"},
 		"deep flow":          {strings.Repeat("[", 200_000), "is not YAML"},
 		"deep blocks":        {strings.Repeat("- ", 50_000) + "x", "is not YAML"},
-		"deep value":         {valid + "    expect: {json: {a: " + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + "}}\n", "too deeply"},
+		"deep value":         {valid + "    expect: {json: {$.a: " + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + "}}\n", "too deeply"},
 		"deep unknown":       {"x: " + strings.Repeat("[", 5000) + strings.Repeat("]", 5000), "unknown key"},
 		"a long key":         {valid + "? " + strings.Repeat("k", 1000) + "\n: 1\n", "unknown key"},
 		"a very long key":    {"? " + strings.Repeat("k", 1<<20) + "\n: 1\n", "unknown key"},

@@ -12,7 +12,9 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/esawatch/esawatch/checks/assert"
 	"github.com/esawatch/esawatch/checks/catalog"
+	"github.com/esawatch/esawatch/checks/probe"
 )
 
 const (
@@ -50,6 +52,10 @@ func checkString(rule, v string) (string, *problem) {
 		return v, checkStatus(v)
 	case "regexp":
 		return v, checkRegexp(v)
+	case "jsonpath":
+		return v, checkExpression(v, func() (assert.Assertion, error) { return assert.JSON(map[string]any{v: nil}) })
+	case "expr":
+		return v, checkExpression(v, func() (assert.Assertion, error) { return assert.Expr(v) })
 	case "header":
 		return http.CanonicalHeaderKey(v), checkHeaderName(v)
 	case "label":
@@ -92,6 +98,22 @@ func asProblem(err error) *problem {
 		return p
 	}
 	return newProblem("", "%v", err)
+}
+
+// checkExpression says what keeps an expression from being compiled, without
+// the name that assert gives the field: the path to it is known here.
+func checkExpression(v string, compile func() (assert.Assertion, error)) *problem {
+	if p := checkText(v); p != nil {
+		return p
+	}
+	_, err := compile()
+	if field, ok := errors.AsType[*probe.FieldError](err); ok {
+		err = field.Err
+	}
+	if err == nil {
+		return nil
+	}
+	return newProblem("", "%s: %v", quote(v), err)
 }
 
 func checkText(v string) *problem {

@@ -133,8 +133,8 @@ type Expect struct {
 	BodyNotMatches  []string          `yaml:"body_not_matches" rule:"regexp"`
 	Headers         map[string]string `yaml:"headers" rule:"regexp" key:"header"`
 	// JSON is JSONPath -> value: nil, bool, int64, float64, string, []any, map[string]any.
-	JSON         map[string]any `yaml:"json" key:"text"`
-	Expr         []string       `yaml:"expr" rule:"text"`
+	JSON         map[string]any `yaml:"json" key:"jsonpath"`
+	Expr         []string       `yaml:"expr" rule:"expr"`
 	MaxDuration  time.Duration  `yaml:"max_duration"`   // 0 = no limit
 	CertValidFor time.Duration  `yaml:"cert_valid_for"` // 0 = not looked at
 	ViaESA       string         `yaml:"via_esa" rule:"enum:any|true|false"`
