@@ -103,7 +103,7 @@ func (rec Record) change(r checks.Result, p Policy) (Record, bool) {
 	case !loud:
 	case alert.Untold && hush == HushMuted:
 		events = append(events, Event{At: at, Kind: EventUnmuted, Check: r.Check, Condition: r.Condition()})
-	case alert.Untold, alert.expiring() != "" && !rec.knowsCertificate(&alert, at):
+	case len(events) == 0 && (alert.Untold || alert.expiring() != "" && !rec.knowsCertificate(&alert, at)):
 		events = append(events, Event{At: at, Kind: EventReminder, Check: r.Check, Condition: r.Condition()})
 	}
 	inc = inc.withAlert(alert)
