@@ -3,7 +3,6 @@ package alertmanager
 import (
 	"cmp"
 	"encoding/json"
-	"maps"
 	"slices"
 	"time"
 
@@ -53,9 +52,9 @@ func Read(r notify.Receipt) Told {
 func Doubt(n notify.Notification) notify.Receipt {
 	t := Read(n.Receipt)
 	_, next := Next(n)
+	there := fingerprints(t.Firing, t.Maybe)
 	for _, k := range next.Firing {
-		same := func(o Known) bool { return maps.Equal(o.Labels, k.Labels) }
-		if !slices.ContainsFunc(t.Firing, same) && !slices.ContainsFunc(t.Maybe, same) {
+		if !there[fingerprint(k.Labels)] {
 			t.Maybe = append(t.Maybe, k)
 		}
 	}
@@ -73,21 +72,28 @@ func Next(n notify.Notification) ([]Alert, Told) {
 	was := Read(n.Receipt)
 	now := alertsOf(n)
 	next := Told{At: n.At}
+	owed := was.ends()
+	told := map[string]bool{} // what is said of, by fingerprint
+	recoveries := map[origin]time.Time{}
 	var firing, ended []Alert
 	for _, a := range now {
-		switch {
+		if !a.Firing() {
+			recoveries[originOf(a.Labels)] = a.EndsAt
+		}
+		switch id := a.Fingerprint(); {
 		case a.Firing():
+			told[id] = true
 			firing = append(firing, a)
 			next.Firing = append(next.Firing, Known{Labels: a.Labels, StartsAt: a.StartsAt})
-		case was.owes(a):
+		case owed(id, a):
+			told[id] = true
 			ended = append(ended, a)
 		}
 	}
 	for _, k := range slices.Concat(was.Firing, was.Maybe, was.Ended) {
-		id := fingerprint(k.Labels)
-		same := func(a Alert) bool { return a.Fingerprint() == id }
-		if !slices.ContainsFunc(firing, same) && !slices.ContainsFunc(ended, same) {
-			ended = append(ended, gone(n, k, now))
+		if id := fingerprint(k.Labels); !told[id] {
+			told[id] = true
+			ended = append(ended, gone(n, k, recoveries))
 		}
 	}
 	if len(firing)+len(ended) == 0 {
@@ -100,27 +106,38 @@ func Next(n notify.Notification) ([]Alert, Told) {
 	return append(firing, ended...), next
 }
 
-// owes tells whether the end of a is still to be told: it was told to fire, or
-// its whole spell is new.
-func (t Told) owes(a Alert) bool {
-	id := a.Fingerprint()
-	for _, k := range slices.Concat(t.Firing, t.Ended) {
-		if fingerprint(k.Labels) == id {
-			return true
-		}
+// ends makes a function that tells whether the end of an alert is still to be
+// told: the alert was told to fire, or its whole spell is new.
+func (t Told) ends() func(id string, a Alert) bool {
+	known, firing := fingerprints(t.Firing, t.Ended), map[origin]bool{}
+	for _, k := range t.Firing {
+		firing[originOf(k.Labels)] = true
 	}
-	otherwise := slices.ContainsFunc(t.Firing, func(k Known) bool { return k.Labels["check"] == a.Labels["check"] })
-	return a.EndsAt.After(t.At) && !otherwise
+	return func(id string, a Alert) bool {
+		return known[id] || a.EndsAt.After(t.At) && !firing[originOf(a.Labels)]
+	}
+}
+
+// origin is what an alert is about, whatever its other labels are.
+type origin struct{ site, check string }
+
+func originOf(labels map[string]string) origin { return origin{labels["site"], labels["check"]} }
+
+// fingerprints is the names of the alerts in lists.
+func fingerprints(lists ...[]Known) map[string]bool {
+	all := map[string]bool{}
+	for _, k := range slices.Concat(lists...) {
+		all[fingerprint(k.Labels)] = true
+	}
+	return all
 }
 
 // gone is the end of an alert that is there no more under its labels: when its
 // check recovered, else at the change that n tells.
-func gone(n notify.Notification, k Known, now []Alert) Alert {
+func gone(n notify.Notification, k Known, recoveries map[origin]time.Time) Alert {
 	at := cmp.Or(k.EndsAt, n.At)
-	for _, a := range now {
-		if k.EndsAt.IsZero() && !a.Firing() && a.Labels["check"] == k.Labels["check"] {
-			at = a.EndsAt
-		}
+	if recovered, ok := recoveries[originOf(k.Labels)]; ok && k.EndsAt.IsZero() {
+		at = recovered
 	}
 	at = end(k.StartsAt, at)
 	a := notify.Alert{
