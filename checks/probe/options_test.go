@@ -107,7 +107,7 @@ func TestHTTPVersions(t *testing.T) {
 	}
 	r := do(t, Request{URL: only2, HTTPVersion: "1.1", TLS: TLSOptions{CAFile: only2CA}})
 	wantCondition(t, r, catalog.ConnectionReset, phaseProcessing)
-	r = do(t, Request{URL: serve(t, h), HTTPVersion: "2"}) // HTTP/1.1's answer to HTTP/2's preface
+	r = do(t, Request{URL: serve(t, h), HTTPVersion: "2"})                              // HTTP/1.1's answer to HTTP/2's preface
 	if r.Condition != catalog.ProtocolError && r.Condition != catalog.ConnectionReset { // whichever is seen first
 		t.Errorf("got %q: %s", r.Condition, r.Detail)
 	}
