@@ -64,9 +64,19 @@ func (g Group) Also() []string {
 // left out.
 func (g Group) Checks(limit int) (names []string, more int) {
 	for _, a := range g.Alerts[:min(limit, len(g.Alerts))] {
-		names = append(names, Line(a.Check, 63))
+		names = append(names, a.Name())
 	}
 	return names, len(g.Alerts) - len(names)
+}
+
+// Name is what to call the alert's check: its full name in a digest, which is
+// about many sites, else its own.
+func (a Alert) Name() string {
+	name := Line(a.Check, 63)
+	if a.Site == "" {
+		return name
+	}
+	return Line(a.Site, 63) + "/" + name
 }
 
 // First returns the first alert in the group for which value gives a text, and
@@ -101,6 +111,15 @@ func (n Notification) Telling() []Alert {
 	return n.Alerts
 }
 
+// Explained is the alerts whose conditions a message explains: all, but of a
+// digest only those that fire, since its lines and events name the others.
+func (n Notification) Explained() []Alert {
+	if n.Digest == nil {
+		return n.Alerts
+	}
+	return slices.DeleteFunc(slices.Clone(n.Alerts), func(a Alert) bool { return !a.Firing })
+}
+
 // Lasted is how long the incident has gone on, or went on.
 func (n Notification) Lasted() time.Duration {
 	end := n.At
@@ -111,6 +130,15 @@ func (n Notification) Lasted() time.Duration {
 		return 0
 	}
 	return end.Sub(n.Since)
+}
+
+// About is what n is about: its site, or how many incidents; "" when it is about
+// neither.
+func (n Notification) About(w Words) string {
+	if n.Digest != nil {
+		return w.Incidents(n.Digest.Incidents, n.Digest.Over)
+	}
+	return Line(n.Site, 63)
 }
 
 // Headline is n in one line of plain text, as a locked phone shows it:
@@ -137,8 +165,8 @@ func (n Notification) Headline() string {
 		what = Line(n.Summary, 300)
 	}
 	line := state + w.Colon + what
-	if site := Line(n.Site, 63); site != "" {
-		line = state + w.Colon + site + w.Colon + what
+	if about := n.About(w); about != "" {
+		line = state + w.Colon + about + w.Colon + what
 	}
 	if n.Test {
 		line = w.Test + w.Colon + line

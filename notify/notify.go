@@ -60,6 +60,9 @@ type Notification struct {
 	At         time.Time // of this state
 
 	Alerts []Alert // firing first, then recovered; by severity, then name
+	// Digest is set when many incidents are told as one. Then there is no Site:
+	// each of the Alerts has its own.
+	Digest *Digest
 	Events []Event // not told to this receiver yet, oldest first
 
 	IncidentURL string // the status page of the incident; "" when there is none
@@ -75,8 +78,30 @@ type Notification struct {
 	Lang string // "en" or "zh"
 }
 
+// Digest is what a notification about many incidents has beside their alerts.
+type Digest struct {
+	Incidents int    // told as one; that number only grows
+	Over      int    // of them
+	Shared    string // what those that go on have in common, in plain words; "" when nothing
+	// Lines are the incidents, one each: those that go on first, the most severe
+	// first, then by site.
+	Lines []DigestLine
+}
+
+// DigestLine is one incident of a digest.
+type DigestLine struct {
+	Site       string
+	Firing     bool
+	Severity   string
+	Summary    string // what fails, in plain words, without the site
+	Since      time.Time
+	ResolvedAt time.Time // zero while firing
+	URL        string    // the status page of the incident; "" when there is none
+}
+
 // Alert is one check's part in an incident.
 type Alert struct {
+	Site       string // in a digest only; else it is the notification's
 	Check      string
 	URL        string
 	Location   string

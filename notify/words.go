@@ -16,9 +16,11 @@ type Words struct {
 	Runbook, Docs, Catalog, StatusPage, Incident string // labels of links
 	On, Comma, Semicolon, Colon, Open, Close     string // glue
 	ForCheck, Shortened, PlainOnly, StillFailing string
+	InCommon                                     string
 	severities, faults                           map[string]string
 	day, hour, minute, second                    string
 	under, after, atUpdate, moreOf               string
+	atOnce, someOver, allOver                    string
 }
 
 // WordsFor gives the words of a language: "zh", else English.
@@ -38,8 +40,9 @@ func english() Words {
 		On: " on ", Comma: ", ", Semicolon: "; ", Colon: ": ", Open: " (", Close: ")",
 		ForCheck: "check", Shortened: "Shortened to fit; the status page has it all.",
 		PlainOnly:    "The receiver refused the full message; this is its short form.",
-		StillFailing: "still failing",
-		severities:   map[string]string{"info": "info", "warning": "warning", "critical": "critical"},
+		StillFailing: "still failing", InCommon: "In common",
+		atOnce: "%d incidents at once", someOver: "%d of %d incidents over", allOver: "%d incidents",
+		severities: map[string]string{"info": "info", "warning": "warning", "critical": "critical"},
 		faults: map[string]string{"client": "client", "origin": "origin", "origin_link": "origin link", "dns": "DNS", "tls": "TLS",
 			"function": "edge function", "security": "security rules", "platform": "ESA platform", "network": "network", "content": "content"},
 		day: " d", hour: " h", minute: " min", second: " s", under: "under 1 s", after: "after %s", atUpdate: "%s at this update", moreOf: "%d more",
@@ -55,8 +58,9 @@ func chinese() Words {
 		On: "，检查项 ", Comma: "、", Semicolon: "；", Colon: "：", Open: "（", Close: "）",
 		ForCheck: "检查项", Shortened: "内容过长已缩略，完整内容见状态页。",
 		PlainOnly:    "接收方拒绝了完整消息，以下为简短版本。",
-		StillFailing: "仍未恢复",
-		severities:   map[string]string{"info": "提示", "warning": "警告", "critical": "严重"},
+		StillFailing: "仍未恢复", InCommon: "共同点",
+		atOnce: "同时发生 %d 起事件", someOver: "%[2]d 起事件中 %[1]d 起已恢复", allOver: "%d 起事件",
+		severities: map[string]string{"info": "提示", "warning": "警告", "critical": "严重"},
 		faults: map[string]string{"client": "客户端", "origin": "源站", "origin_link": "回源链路", "dns": "DNS", "tls": "TLS",
 			"function": "边缘函数", "security": "安全规则", "platform": "ESA 平台", "network": "网络", "content": "内容"},
 		day: " 天", hour: " 小时", minute: " 分", second: " 秒", under: "不到 1 秒", after: "历时 %s", atUpdate: "更新时已持续 %s", moreOf: "另有 %d 项",
@@ -93,6 +97,18 @@ func (w Words) Fault(f string) string {
 
 // More says that n things are left out: "7 more".
 func (w Words) More(n int) string { return fmt.Sprintf(w.moreOf, n) }
+
+// Incidents says how a digest of n incidents stands, of which some are over:
+// "14 incidents at once", "12 of 14 incidents over", "14 incidents".
+func (w Words) Incidents(n, over int) string {
+	switch {
+	case over == 0:
+		return fmt.Sprintf(w.atOnce, n)
+	case over < n:
+		return fmt.Sprintf(w.someOver, over, n)
+	}
+	return fmt.Sprintf(w.allOver, n)
+}
 
 // After says how long something went on: "after 4 min 10 s".
 func (w Words) After(d time.Duration) string { return fmt.Sprintf(w.after, w.Duration(d)) }

@@ -90,7 +90,7 @@ func incidentAlert(n notify.Notification) Alert {
 func checkAlert(n notify.Notification, a notify.Alert) Alert {
 	alert := Alert{
 		Labels: labels(a.Labels, map[string]string{
-			"alertname": CheckAlert, "site": n.Site, "check": a.Check, "condition": a.Condition,
+			"alertname": CheckAlert, "site": cmp.Or(a.Site, n.Site), "check": a.Check, "condition": a.Condition,
 			"fault": a.Fault, "severity": a.Severity, "location": a.Location,
 		}),
 		Annotations: annotations(n, a),
@@ -165,7 +165,8 @@ func annotations(n notify.Notification, a notify.Alert) map[string]string {
 
 // headline is one alert in one line.
 func headline(n notify.Notification, a notify.Alert) string {
-	n.Alerts = []notify.Alert{a}
+	n.Site, n.Digest, n.Alerts = cmp.Or(a.Site, n.Site), nil, []notify.Alert{a}
+	n.Alerts[0].Site = ""
 	n.Firing, n.Severity, n.Since, n.ResolvedAt = a.Firing, a.Severity, a.Since, a.ResolvedAt
 	return n.Headline()
 }

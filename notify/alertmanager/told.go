@@ -141,7 +141,7 @@ func gone(n notify.Notification, k Known, recoveries map[origin]time.Time) Alert
 	}
 	at = end(k.StartsAt, at)
 	a := notify.Alert{
-		Check: k.Labels["check"], Condition: k.Labels["condition"], Severity: k.Labels["severity"],
+		Site: k.Labels["site"], Check: k.Labels["check"], Condition: k.Labels["condition"], Severity: k.Labels["severity"],
 		Since: k.StartsAt, ResolvedAt: at,
 	}
 	return Alert{

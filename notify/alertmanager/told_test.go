@@ -181,3 +181,33 @@ func TestEncodeInBatches(t *testing.T) {
 		t.Errorf("%d requests, %v", len(bodies), err)
 	}
 }
+
+// TestDigestKeepsSitesApart: in a digest checks of many sites have one name.
+func TestDigestKeepsSitesApart(t *testing.T) {
+	storm := notifytest.Storm()
+	alerts, told := Next(storm[0])
+	if len(alerts) != 23 || len(told.Firing) != 23 {
+		t.Fatalf("%d alerts, %d fire, want 23", len(alerts), len(told.Firing))
+	}
+	for i, a := range alerts {
+		if want := storm[0].Alerts[i].Site; a.Labels["site"] != want {
+			t.Errorf("alert %d is of the site %q, want %q", i, a.Labels["site"], want)
+		}
+	}
+	half := storm[1]
+	half.Receipt = told.Receipt()
+	alerts, told = Next(half)
+	if len(alerts) != 24 || len(told.Firing) != 4 || len(told.Ended) != 20 {
+		t.Fatalf("%d alerts, %d fire, %d ended; want 24, 4 and 20", len(alerts), len(told.Firing), len(told.Ended))
+	}
+	// An alert that is known to fire and is in no notification any more ends,
+	// whatever became of the same check of another site.
+	half.Alerts = half.Alerts[1:]
+	half.Receipt = told.Receipt()
+	alerts, _ = Next(half)
+	for _, a := range alerts {
+		if a.Labels["site"] == "blog" && (a.Firing() || !a.EndsAt.Equal(half.At)) {
+			t.Errorf("blog's alert ends at %v, want %v", a.EndsAt, half.At)
+		}
+	}
+}

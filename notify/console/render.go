@@ -28,10 +28,13 @@ func (n *Notifier) Render(m notify.Notification) (text string, explained []strin
 	if m.Receipt != nil || !m.Firing {
 		p.events(m, w)
 	}
+	if m.Digest != nil {
+		p.digest(m, w)
+	}
 	if len(m.Alerts) == 0 && m.Receipt == nil {
 		p.wrap("  ", "  ", notify.Line(m.Summary, maxText))
 	}
-	groups := notify.Groups(m.Alerts)
+	groups := notify.Groups(m.Explained())
 	wasFull := false
 	for i, g := range groups {
 		if i == maxGroups {
@@ -67,9 +70,10 @@ func (p *page) header(m notify.Notification, w notify.Words) {
 	if m.Test {
 		state = w.Test + " " + state
 	}
-	site := notify.Line(m.Site, 63)
+	site := m.About(w)
 	switch {
 	case site == "":
+	case m.Firing && m.Digest != nil:
 	case m.Firing && m.Receipt == nil:
 		site += " " + w.Failing
 	case m.Firing:
@@ -200,7 +204,7 @@ func (p *page) evidence(g notify.Group, w notify.Words, labels int) {
 	p.blank()
 	head := w.Evidence
 	if len(g.Alerts) > 1 {
-		head += w.Open + notify.Line(a.Check, 63) + w.Close
+		head += w.Open + a.Name() + w.Close
 	}
 	p.line("  " + p.paint(bold, head))
 	width := 0

@@ -37,6 +37,10 @@ func Samples() []Sample {
 		{"chinese", Chinese()},
 		{"hostile", Hostile()},
 		{"hostile-resolved", HostileResolved()},
+		{"storm", Storm()[0]},
+		{"storm-half", Storm()[1]},
+		{"storm-over", Storm()[2]},
+		{"storm-chinese", StormChinese()},
 	}
 }
 

@@ -18,7 +18,7 @@ const (
 // body explains the conditions that fire, each once with the names of its
 // checks, and names the rest.
 func body(m notify.Notification, d detail, w notify.Words) []slackapi.Block {
-	if len(m.Alerts) == 0 {
+	if len(m.Alerts) == 0 && m.Digest == nil {
 		if summary := notify.Line(m.Summary, 2*d.line); summary != "" {
 			return []slackapi.Block{slackapi.NewRichTextBlock("", section(text(summary)))}
 		}
@@ -27,7 +27,7 @@ func body(m notify.Notification, d detail, w notify.Words) []slackapi.Block {
 	var blocks []slackapi.Block
 	var named []slackapi.RichTextElement
 	explained, more := 0, 0
-	for _, g := range notify.Groups(m.Alerts) {
+	for _, g := range notify.Groups(m.Explained()) {
 		switch {
 		case (g.Firing || !m.Firing) && explained < d.groups:
 			explained++
@@ -84,7 +84,7 @@ func explainGroup(m notify.Notification, g notify.Group, d detail, w notify.Word
 		if len(g.Alerts) == 1 {
 			return ""
 		}
-		return w.Open + notify.Line(a.Check, 63) + w.Close
+		return w.Open + a.Name() + w.Close
 	}
 	if a, verdict := g.First(func(a notify.Alert) string { return notify.Line(a.Verdict, d.line) }); verdict != "" {
 		elements = append(elements, quote(bold(w.Verdict+of(a)+w.Colon), text(verdict)))
@@ -149,7 +149,7 @@ func (n *Notifier) history(m notify.Notification, events []notify.Event) message
 	for _, e := range events[:min(maxEvents, len(events))] {
 		words = append(words, notify.Line(e.Text, 120))
 	}
-	msg := message{text: inert(notify.Line(m.Site, 63)+w.Colon+strings.Join(words, w.Semicolon), 1000)}
+	msg := message{text: inert(m.About(w)+w.Colon+strings.Join(words, w.Semicolon), 1000)}
 	if call := n.call(m, events); call != "" {
 		msg.blocks = append(msg.blocks, slackapi.NewSectionBlock(mrkdwn(call), nil, nil))
 		msg.plain = call + " "

@@ -46,15 +46,20 @@ func (m message) size() int {
 
 // detail says how much of an incident a message shows.
 type detail struct {
-	groups   int // conditions that are explained; the others are only named
-	evidence int // lines of each
-	steps    int // of each
-	line     int // longest text, in runes
+	groups   int  // conditions that are explained; the others are only named
+	evidence int  // lines of each
+	steps    int  // of each
+	line     int  // longest text, in runes
+	lines    int  // of a digest
+	links    bool // in them
 }
 
 // details are tried in turn until the message fits. The last one always does.
 func details() []detail {
-	return []detail{{4, 10, 8, 500}, {3, 8, 6, 300}, {2, 8, 6, 240}, {1, 6, 5, 200}, {1, 4, 4, 120}, {1, 2, 2, 80}}
+	return []detail{
+		{4, 10, 8, 500, 20, true}, {3, 8, 6, 300, 20, true}, {2, 8, 6, 240, 15, true},
+		{1, 6, 5, 200, 15, false}, {1, 4, 4, 120, 10, false}, {1, 2, 2, 80, 5, false},
+	}
 }
 
 // incident is the message of an incident: all that somebody woken at night
@@ -100,6 +105,9 @@ func (n *Notifier) layout(m notify.Notification, events []notify.Event, d detail
 	if len(events) > 0 {
 		msg.blocks = append(msg.blocks, slackapi.NewRichTextBlock("", section(bold(w.Happened)), list(slackapi.RTEListBullet, eventItems(events, w)...)))
 	}
+	if m.Digest != nil {
+		msg.blocks = append(msg.blocks, digest(m, d, w)...)
+	}
 	msg.blocks = append(msg.blocks, body(m, d, w)...)
 	msg.footer = footer(m, w, short)
 	return msg
@@ -117,14 +125,14 @@ func (n *Notifier) call(m notify.Notification, events []notify.Event) string {
 
 // title is the header: state, site, and how long it was when it is over.
 func title(m notify.Notification, w notify.Words) string {
-	site := notify.Line(m.Site, 63)
-	if m.Firing && site != "" {
-		site += " " + w.Failing
+	about := m.About(w)
+	if m.Firing && m.Digest == nil && about != "" {
+		about += " " + w.Failing
 	}
-	if site == "" {
-		site = notify.Line(m.Summary, 100)
+	if about == "" {
+		about = notify.Line(m.Summary, 100)
 	}
-	t := icon(m) + " " + strings.ToUpper(w.State(m)) + w.Colon + site
+	t := icon(m) + " " + strings.ToUpper(w.State(m)) + w.Colon + about
 	if !m.Firing {
 		t += w.Comma + w.After(m.Lasted())
 	}

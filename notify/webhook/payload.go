@@ -103,13 +103,11 @@ func groupKey(n notify.Notification) string {
 	return fmt.Sprintf("{}/{incident=%q}:{%s}", notify.Line(n.ID, 200), labels)
 }
 
-// externalURL is the root of the status page that an incident's page is on.
-func externalURL(incident string) string {
-	root, _, found := strings.Cut(notify.WebURL(incident), "/incidents/")
-	if !found {
-		return ""
-	}
-	return root
+// externalURL is the root of the status page that an incident's page is on; a
+// digest's page is the root.
+func externalURL(page string) string {
+	root, _, _ := strings.Cut(notify.WebURL(page), "/incidents/")
+	return strings.TrimSuffix(root, "/")
 }
 
 // why says what is new, in Alertmanager's words.

@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // it is told to one receiver.
 func TestGolden(t *testing.T) {
 	for _, s := range notifytest.Samples() {
-		if slices.Contains([]string{"two-conditions", "removed", "chinese", "summary-only", "hostile"}, s.Name) {
+		if slices.Contains([]string{"two-conditions", "removed", "chinese", "summary-only", "hostile", "storm-over"}, s.Name) {
 			golden(t, s.Name, s.Notification)
 		}
 	}
