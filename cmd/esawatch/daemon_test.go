@@ -130,6 +130,10 @@ func (h *home) holdsNoSecret() {
 	}
 }
 
+// quickRaceExit has a program with the race detector not wait for a second at
+// its end, which would count as time that it took to stop.
+const quickRaceExit = "GORACE=atexit_sleep_ms=10"
+
 // daemon is a running "esawatch run": a process of its own.
 type daemon struct {
 	t    *testing.T
@@ -165,7 +169,7 @@ func (h *home) launch() *daemon {
 	d.cmd.Stdout, d.cmd.Stderr = d.out, d.log
 	d.cmd.WaitDelay = 5 * time.Second
 	d.cmd.Env = []string{"EDGE=" + h.edge.URL(), "ORIGIN=" + h.edge.Origin().Addr(), "SLACK=" + h.slack.APIURL(),
-		"PATH=" + os.Getenv("PATH"), "HOME=" + h.dir, "TMPDIR=" + os.TempDir(), "GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}
+		"PATH=" + os.Getenv("PATH"), "HOME=" + h.dir, "TMPDIR=" + os.TempDir(), "GOCOVERDIR=" + os.Getenv("GOCOVERDIR"), quickRaceExit}
 	if err := d.cmd.Start(); err != nil {
 		h.t.Fatal(err)
 	}
@@ -221,8 +225,15 @@ func (d *daemon) exit() int {
 // until waits for what has to come.
 func (d *daemon) until(what string, come func() bool) {
 	d.t.Helper()
+	d.untilEvery(2*time.Millisecond, what, come)
+}
+
+// untilEvery is until with a pause between two looks, for one that costs the
+// daemon something.
+func (d *daemon) untilEvery(pause time.Duration, what string, come func() bool) {
+	d.t.Helper()
 	ended := false
-	for deadline := time.Now().Add(patience); !come(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !come(); time.Sleep(pause) {
 		switch {
 		case time.Now().After(deadline):
 			d.t.Fatalf("waited in vain until %s", what)
@@ -306,7 +317,7 @@ const queue = `esawatch_notification_queue_length{receiver="oncall"}`
 // untilMetric waits for a series to have a value.
 func (d *daemon) untilMetric(series string, want float64) {
 	d.t.Helper()
-	d.until(fmt.Sprintf("%s is %v", series, want), func() bool {
+	d.untilEvery(25*time.Millisecond, fmt.Sprintf("%s is %v", series, want), func() bool {
 		got, ok := d.metric(series)
 		return ok && got == want
 	})

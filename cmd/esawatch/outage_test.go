@@ -145,7 +145,7 @@ func TestRefusedTokenHoldsUpNobody(t *testing.T) {
 // untilOpen waits until the site has an open incident with the condition.
 func (d *daemon) untilOpen(site, condition string) {
 	d.t.Helper()
-	d.until(site+" fires for "+condition, func() bool {
+	d.untilEvery(25*time.Millisecond, site+" fires for "+condition, func() bool {
 		for line := range strings.Lines(d.metrics()) {
 			if strings.HasPrefix(line, `esawatch_incident_open{condition="`+condition+`"`) && strings.HasSuffix(line, `site="`+site+"\"} 1\n") {
 				return true

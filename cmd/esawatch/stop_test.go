@@ -33,12 +33,12 @@ func TestStopsInTime(t *testing.T) {
 	d.until("Slack hangs", func() bool { return swallowed(post)(h, d) })
 	h.edge.SetPath("/slow", edgetest.SlowOrigin(time.Minute))
 	looks := 0 // in a row that saw a check run: the other one is through at once
-	d.until("a check hangs", func() bool {
+	d.untilEvery(20*time.Millisecond, "a check hangs", func() bool {
 		looks++
 		if running, _ := d.metric("esawatch_checks_running"); running == 0 {
 			looks = 0
 		}
-		return looks > 20
+		return looks > 5
 	})
 	began := time.Now()
 	d.signal(syscall.SIGTERM)
