@@ -47,6 +47,7 @@ type Agent struct {
 	results  *checks.Metrics
 	store    *boltstore.Store
 	keeper   *incident.Keeper
+	network  *network
 	schedule *schedule.Scheduler
 	outbox   *outbox.Outbox
 	web      *web.Server
@@ -87,6 +88,7 @@ func New(ctx context.Context, opts Options) (_ *Agent, err error) {
 	a.metrics = newMetrics(a.registry, opts.Version, opts.Commit)
 	a.results = checks.NewMetrics(a.registry, cfg.Agent.Location)
 	a.registry.MustRegister(incident.NewCollector(a.keeper))
+	a.network = newNetwork(cfg.Agent.Location, opts.Log, a.registry, a.observeNetwork)
 	// A run may take a moment to see that its context is done; the stages' own
 	// grace has to be longer.
 	grace := cfg.Agent.ShutdownTimeout
@@ -136,6 +138,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		"location", cfg.Agent.Location, "listen", a.Addr().String(), "version", a.opts.Version)
 	err := runStages(ctx, cfg.Agent.ShutdownTimeout, []stage{
 		{"schedule", a.schedule.Run},
+		{"network", a.network.Run},
 		{"incident", a.keeper.Run},
 		{"outbox", a.outbox.Run},
 		{"web", a.web.Run},

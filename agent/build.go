@@ -25,9 +25,11 @@ type Plan struct {
 	Policies  map[string]incident.Policy
 	Receivers []outbox.Receiver
 	Timings   incident.Timings
-	Catalog   *catalog.Catalog // the built-in one, with what is said of every site
+	Windows   []incident.Window // the maintenances
+	Catalog   *catalog.Catalog  // the built-in one, with what is said of every site
 
-	specs map[string]checkSpec // by full name
+	specs    map[string]checkSpec // by full name
+	canaries []canary
 }
 
 // checkSpec is when a check runs.
@@ -66,6 +68,8 @@ func Build(cfg *config.Config, opts BuildOptions) (*Plan, error) {
 	b.catalogs()
 	b.checks()
 	b.receivers()
+	b.maintenance()
+	b.canaries()
 	if len(b.errs) > 0 {
 		p.Close()
 		return nil, b.errs
@@ -79,13 +83,19 @@ func (p *Plan) Close() {
 	for _, c := range p.Checks {
 		closeCheck(c)
 	}
+	for _, c := range p.canaries {
+		closeProber(c.prober)
+	}
 }
 
 func closeCheck(c *checks.Check) {
-	for _, leg := range []checks.Prober{c.Edge, c.Origin} {
-		if prober, ok := leg.(*probe.Probe); ok && prober != nil {
-			prober.Close()
-		}
+	closeProber(c.Edge)
+	closeProber(c.Origin)
+}
+
+func closeProber(p checks.Prober) {
+	if p, ok := p.(*probe.Probe); ok && p != nil {
+		p.Close()
 	}
 }
 
@@ -160,7 +170,7 @@ func (b *builder) check(site *config.Site, c *config.Check) {
 	b.plan.Checks = append(b.plan.Checks, check)
 	b.plan.specs[name] = checkSpec{spec, schedule.Confirm{Failures: c.Confirm.Failures, Interval: c.Confirm.Interval}, c.ResolveAfter}
 	b.plan.Policies[name] = incident.Policy{
-		Failures: c.Confirm.Failures, ResolveAfter: c.ResolveAfter,
+		Failures: c.Confirm.Failures, ResolveAfter: c.ResolveAfter, Flapping: incident.Flapping(b.plan.Config.Alerting.Flapping),
 		Labels: c.Labels, Receivers: c.Receivers, RunbookURL: c.RunbookURL,
 	}
 }

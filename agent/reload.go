@@ -75,6 +75,8 @@ func (a *Agent) apply(ctx context.Context, plan *Plan) error {
 		}
 		return fmt.Errorf("schedule: %w", err)
 	}
+	a.network.set(plan.canaries, plan.Catalog)
+	a.keeper.SetWindows(plan.Windows)
 	if err := a.keeper.SetPolicies(ctx, plan.Policies, plan.Timings); err != nil {
 		// The policies are in force all the same; what could not be written is
 		// kept in memory and written later.
@@ -119,11 +121,16 @@ func (a *Agent) job(c *checks.Check, s checkSpec) schedule.Job {
 	return schedule.Job{
 		Name: c.FullName(), Spec: s.spec, Confirm: s.confirm, Settle: s.settle,
 		Run: func(ctx context.Context, _ time.Time) bool {
+			began := time.Now()
 			r := c.Run(ctx)
 			if ctx.Err() != nil {
 				return false // cut off by our own end, which says nothing of the site
 			}
 			a.results.Observe(r)
+			if !a.network.believes(ctx, r, began) {
+				log.Info("failure not counted, it may be our own", "site", r.Site, "check", r.Check, "condition", string(r.Condition()))
+				return true // there is nothing to confirm
+			}
 			if err := a.keeper.Observe(ctx, r); err != nil {
 				log.Error("result not remembered", "site", r.Site, "check", r.Check, "err", err)
 			}
