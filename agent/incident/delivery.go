@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"cmp"
 	"maps"
 	"time"
 
@@ -68,6 +69,7 @@ type Attempt struct {
 	Receiver string
 	Seq      int
 	At       time.Time // when the try began, for Begin; when it ended, for the others
+	Digest   string    // Delivery.Digest from then on; "" leaves it as it is
 }
 
 // Failure is how an attempt went wrong.
@@ -102,7 +104,7 @@ func Told(rec Record, a Attempt, receipt map[string]string) (Record, bool) {
 	return rec.deliver(a, func(inc *Incident, d *Delivery) {
 		told := Delivery{
 			Seq: max(d.Seq, a.Seq), ToldAt: a.At.UTC().Round(0),
-			Severity: inc.severityUpTo(a.Seq, d.Severity), Receipt: d.Receipt,
+			Severity: inc.severityUpTo(a.Seq, d.Severity), Receipt: d.Receipt, Digest: d.Digest,
 		}
 		if receipt != nil {
 			told.Receipt = maps.Clone(receipt)
@@ -136,6 +138,18 @@ func Skip(rec Record, a Attempt) (Record, bool) {
 	})
 }
 
+// Joined notes that the incident is told in the digest a.Digest, and nothing else.
+func Joined(rec Record, a Attempt) (Record, bool) {
+	return rec.deliver(a, func(*Incident, *Delivery) {})
+}
+
+// Resent notes the receipt of a receiver that was told again what it knew.
+func Resent(rec Record, a Attempt, receipt map[string]string) (Record, bool) {
+	return rec.deliver(a, func(_ *Incident, d *Delivery) {
+		d.Receipt = maps.Clone(receipt)
+	})
+}
+
 func (d *Delivery) failed(f Failure) {
 	d.Attempts++
 	d.LastError = clip(f.Cause, maxText)
@@ -154,6 +168,7 @@ func (rec Record) deliver(a Attempt, f func(*Incident, *Delivery)) (Record, bool
 			continue
 		}
 		d := inc.Deliveries[a.Receiver]
+		d.Digest = cmp.Or(a.Digest, d.Digest)
 		f(&inc, &d)
 		deliveries := maps.Clone(inc.Deliveries)
 		if deliveries == nil {

@@ -136,6 +136,21 @@ func TestDelivery(t *testing.T) {
 	if back := must(t)(Told(refused, second, nil)); delivery(back).Dropped {
 		t.Error("still dropped though it was told")
 	}
+	// A digest is noted with what was told in it, and stays.
+	member := Attempt{Incident: id, Receiver: "oncall", Seq: 1, At: second.At, Digest: "lead"}
+	joined := must(t)(Joined(rec, member))
+	if diff := cmp.Diff(Delivery{Digest: "lead"}, delivery(joined)); diff != "" {
+		t.Errorf("joined:\n%s", diff)
+	}
+	if again := must(t)(Told(must(t)(Told(rec, member, nil)), second, nil)); delivery(again).Digest != "lead" {
+		t.Errorf("told in a digest: %+v", delivery(again))
+	}
+	// A receiver told again what it knew may have another receipt, no more.
+	resent := must(t)(Resent(told, second, map[string]string{"ts": "2"}))
+	want.Receipt = map[string]string{"ts": "2"}
+	if diff := cmp.Diff(want, delivery(resent)); diff != "" {
+		t.Errorf("resent:\n%s", diff)
+	}
 	if _, ok := Begin(rec, Attempt{Incident: "gone", Receiver: "oncall"}); ok {
 		t.Error("an incident that is not there was changed")
 	}

@@ -154,7 +154,7 @@ func Quieten(rec Record, at time.Time, mutes Mutes, t Timings) (Record, bool) {
 // untold tells whether no receiver was told of the incident, nor may have been.
 func (i *Incident) untold() bool {
 	for _, d := range i.Deliveries {
-		if d.Seq > 0 || d.Sending > 0 || d.Attempts > 0 {
+		if d.Seq > 0 || d.Sending > 0 || d.Attempts > 0 || d.Digest != "" {
 			return false
 		}
 	}

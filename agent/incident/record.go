@@ -144,6 +144,11 @@ type Delivery struct {
 	Severity catalog.Severity  `json:"severity,omitempty"` // the highest that it was told
 	Receipt  map[string]string `json:"receipt,omitempty"`
 
+	// Digest is set when the incident is told as one of many: the ID of the one
+	// among them that leads, whose delivery has the receipt of the digest and how
+	// the telling of it goes. "" when it is told by itself.
+	Digest string `json:"digest,omitempty"`
+
 	// Sending is the Seq of an attempt that was begun and not settled. Found
 	// after a restart, or left by Failure.Doubtful, it means that the receiver
 	// may have it already. SendingAt is when the first such attempt began.
