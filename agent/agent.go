@@ -45,6 +45,7 @@ type Agent struct {
 	registry *prometheus.Registry
 	metrics  *metrics
 	results  *checks.Metrics
+	recent   *web.Recent
 	store    *boltstore.Store
 	keeper   *incident.Keeper
 	network  *network
@@ -66,7 +67,8 @@ func New(ctx context.Context, opts Options) (_ *Agent, err error) {
 	if opts.Console == nil {
 		opts.Console = io.Discard
 	}
-	a := &Agent{opts: opts, log: opts.Log.With("component", "agent"), registry: prometheus.NewRegistry()}
+	a := &Agent{opts: opts, log: opts.Log.With("component", "agent"), registry: prometheus.NewRegistry(),
+		recent: web.NewRecent()}
 	plan, err := a.load()
 	if err != nil {
 		return nil, err
@@ -97,8 +99,9 @@ func New(ctx context.Context, opts Options) (_ *Agent, err error) {
 	a.outbox = outbox.New(outbox.Options{Records: a.keeper, Log: opts.Log, Registerer: a.registry, Grace: grace / 4})
 	a.web, err = web.Listen(web.Options{
 		Listen: cfg.Web.Listen, ConfigFile: cfg.Web.ConfigFile, HealthListen: cfg.Web.HealthListen,
-		ExternalURL: cfg.Web.ExternalURL, Gatherer: a.registry, Log: opts.Log.With("component", "web"),
-		Healthy: a.healthy, Ready: a.ready, Reload: a.Reload,
+		Gatherer: a.registry, Log: opts.Log.With("component", "web"),
+		Healthy: a.healthy, Ready: a.ready, Reload: a.Reload, RunNow: a.schedule.RunNow,
+		Recent: a.recent, Incidents: a.keeper, Location: cfg.Agent.Location, Version: opts.Version,
 	})
 	if err != nil {
 		return nil, err

@@ -82,9 +82,10 @@ var rooms = map[string]map[string]string{
 	},
 	"agent/web": {
 		"agent/incident": "shows records",
-		"agent/store":    "reads them",
+		"agent/schedule": "why a check that somebody wants now is not run",
 		"checks":         "shows results",
 		"checks/catalog": "shows entries",
+		"checks/probe":   "how surely an answer came through ESA",
 	},
 
 	"checks": {

@@ -88,6 +88,8 @@ func (a *Agent) apply(ctx context.Context, plan *Plan) error {
 	if a.opts.Level != nil {
 		a.opts.Level.Set(levelOf(cfg.Log.Level))
 	}
+	a.recent.SetChecks(plan.Checks)
+	a.web.Show(contentOf(plan))
 	a.metrics.configured(plan)
 	old := a.plan
 	a.plan = plan
@@ -127,6 +129,7 @@ func (a *Agent) job(c *checks.Check, s checkSpec) schedule.Job {
 				return false // cut off by our own end, which says nothing of the site
 			}
 			a.results.Observe(r)
+			a.recent.Observe(r)
 			if !a.network.believes(ctx, r, began) {
 				log.Info("failure not counted, it may be our own", "site", r.Site, "check", r.Check, "condition", string(r.Condition()))
 				return true // there is nothing to confirm

@@ -65,19 +65,45 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	crossOrigin := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := s.mayChange(); err != nil {
-			http.Error(w, err.Error(), http.StatusForbidden)
+			refuse(w, r, err.Error())
 			return
 		}
 		if err := crossOrigin.Check(r); err != nil {
-			http.Error(w, "a request from another site's page is refused: "+err.Error(), http.StatusForbidden)
+			refuse(w, r, "a request from another site's page is refused: "+err.Error())
 			return
 		}
 		if !s.knownHost(r.Host) {
-			http.Error(w, fmt.Sprintf("host %.100q is neither an address nor that of web.external_url", r.Host), http.StatusForbidden)
+			refuse(w, r, unknownHost(r.Host))
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// private keeps what is shown on a loopback listener from a page elsewhere
+// whose name was made to point here: the user's browser would fetch it for
+// them. A listener that others can reach is known by names that we do not know.
+func (s *Server) private(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.loopback() && !s.knownHost(r.Host) {
+			refuse(w, r, unknownHost(r.Host))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func unknownHost(host string) string {
+	return fmt.Sprintf("host %.100q is neither an address nor that of web.external_url", host)
+}
+
+// refuse answers 403 with the reason.
+func refuse(w http.ResponseWriter, r *http.Request, reason string) {
+	if strings.HasPrefix(r.URL.Path, "/api/") {
+		problem(w, r, http.StatusForbidden, reason)
+		return
+	}
+	http.Error(w, reason, http.StatusForbidden)
 }
 
 // knownHost tells whether a Host header is one by which nobody else can have
@@ -91,7 +117,7 @@ func (s *Server) knownHost(hostport string) bool {
 	if host == "localhost" || net.ParseIP(host) != nil {
 		return true
 	}
-	if u, err := url.Parse(s.opts.ExternalURL); err == nil && u.Hostname() != "" {
+	if u, err := url.Parse(s.content.Load().ExternalURL); err == nil && u.Hostname() != "" {
 		return strings.EqualFold(u.Hostname(), host)
 	}
 	return false

@@ -75,9 +75,9 @@ func TestMayChangeFollowsTheFile(t *testing.T) {
 func TestGuard(t *testing.T) {
 	reloads := 0
 	opts := options()
-	opts.ExternalURL = "https://Watch.example.com:8443/esa/"
 	opts.Reload = func() error { reloads++; return nil }
 	s, _ := start(t, opts)
+	s.Show(Content{ExternalURL: "https://Watch.example.com:8443/esa/"})
 	addr := s.Addr().String()
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {

@@ -18,7 +18,33 @@ func (s *Server) handler() http.Handler {
 	}))
 	s.addHealth(mux)
 	mux.Handle("POST /-/reload", s.guard(http.HandlerFunc(s.reload)))
+	mux.Handle("/-/reload", only("POST"))
+	mux.Handle("/api/", s.private(s.api()))
+	mux.Handle("/", s.private(s.people()))
 	return secureHeaders(mux)
+}
+
+// people serves the pages for people.
+func (s *Server) people() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", s.overview)
+	mux.HandleFunc("GET /sites/{site}", s.sitePage)
+	mux.HandleFunc("GET /incidents", s.incidents)
+	mux.HandleFunc("GET /incidents/{id}", s.incidentPage)
+	mux.HandleFunc("GET /catalog", s.catalogList)
+	mux.HandleFunc("GET /catalog/{code}", s.catalogEntry)
+	mux.HandleFunc("GET /events", s.events)
+	mux.Handle("GET /static/", s.static())
+	mux.HandleFunc("GET /", s.notFound)
+	return mux
+}
+
+// only answers the methods that a path does not have.
+func only(method string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", method)
+		http.Error(w, r.URL.Path+" is for "+method, http.StatusMethodNotAllowed)
+	})
 }
 
 // healthHandler is what is served on web.health_listen.
@@ -54,12 +80,20 @@ func (s *Server) reload(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write([]byte("reloaded\n")) // the client has gone if it fails
 }
 
+// contentPolicy lets pages load nothing but what is embedded here, and nobody
+// frame them.
+const contentPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; " +
+	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
 func secureHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Content-Security-Policy", contentPolicy)
+		// Not no-referrer: under that, browsers keep quiet about where our own
+		// forms come from, and the guard would refuse them.
+		h.Set("Referrer-Policy", "same-origin")
 		next.ServeHTTP(w, r)
 	})
 }

@@ -14,6 +14,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
+
+	"github.com/esawatch/esawatch/agent/incident"
+	"github.com/esawatch/esawatch/agent/schedule"
+	"github.com/esawatch/esawatch/agent/store/memstore"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -27,6 +31,8 @@ const basicAuth = "basic_auth_users: {admin: $2a$04$FGSP3jSX9PZvxxlG99nK9Otp.HHb
 func options() Options {
 	return Options{
 		Listen: "127.0.0.1:0", Gatherer: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
+		Recent: NewRecent(), Incidents: incident.NewKeeper(memstore.New(), incident.Options{}),
+		RunNow:  func(string) error { return schedule.ErrUnknown },
 		Healthy: func() error { return nil }, Ready: func() error { return nil }, Reload: func() error { return nil },
 	}
 }

@@ -7,10 +7,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
+
+	"github.com/esawatch/esawatch/agent/incident"
+	"github.com/esawatch/esawatch/checks/catalog"
 )
 
 // Options are what a Server needs of the agent.
@@ -22,7 +26,11 @@ type Options struct {
 	Healthy      func() error // nil: the agent does its work
 	Ready        func() error // nil: it is also set up to be relied on
 	Reload       func() error // loads the configuration anew
-	ExternalURL  string
+	Recent       *Recent
+	Incidents    *incident.Keeper
+	RunNow       func(check string) error // by full name; as schedule.Scheduler.RunNow
+	Location     string
+	Version      string
 	Log          *slog.Logger
 }
 
@@ -31,6 +39,11 @@ type Server struct {
 	opts     Options
 	listener net.Listener
 	health   net.Listener // nil without HealthListen
+	pages    *pages
+	content  atomic.Pointer[Content]
+
+	stopping  chan struct{} // closed when Run begins to stop
+	listeners atomic.Int64  // pages that wait for events
 }
 
 // Listen checks the options and opens the listeners, so that an address in use
@@ -40,8 +53,12 @@ func Listen(opts Options) (*Server, error) {
 	if err := toolkit.Validate(opts.ConfigFile); err != nil {
 		return nil, fmt.Errorf("web.config_file %q: %w", opts.ConfigFile, err)
 	}
-	s := &Server{opts: opts}
+	s := &Server{opts: opts, stopping: make(chan struct{})}
+	s.Show(Content{})
 	var err error
+	if s.pages, err = parsePages(); err != nil {
+		return nil, fmt.Errorf("pages: %w", err)
+	}
 	if s.listener, err = net.Listen("tcp", opts.Listen); err != nil {
 		return nil, fmt.Errorf("web.listen %q: %w", opts.Listen, err)
 	}
@@ -51,6 +68,14 @@ func Listen(opts Options) (*Server, error) {
 		}
 	}
 	return s, nil
+}
+
+// Show puts content in the place of what was there before.
+func (s *Server) Show(c Content) {
+	if c.Catalog == nil {
+		c.Catalog = catalog.Default()
+	}
+	s.content.Store(&c)
 }
 
 // Addr is where the server listens, with the real port.
@@ -97,6 +122,7 @@ func (s *Server) Run(ctx context.Context) error {
 	case err = <-healthFailed:
 		all[1].err <- err
 	}
+	close(s.stopping)
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	for _, v := range all {

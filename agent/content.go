@@ -1,0 +1,25 @@
+package agent
+
+import "github.com/esawatch/esawatch/agent/web"
+
+// contentOf is what the pages show of a plan's configuration.
+func contentOf(p *Plan) web.Content {
+	content := web.Content{Catalog: p.Catalog, ExternalURL: p.Config.Web.ExternalURL}
+	for i := range p.Config.Sites {
+		c := &p.Config.Sites[i]
+		site := web.Site{Name: c.Name, URL: c.URL, Labels: c.Labels, RunbookURL: c.RunbookURL}
+		if c.Origin != nil {
+			site.Origin = c.Origin.Address
+		}
+		for j := range c.Checks {
+			if check := &c.Checks[j]; check.Enabled {
+				site.Checks = append(site.Checks, web.Check{
+					Name: check.Name, URL: check.URL, Method: check.Method,
+					Schedule: check.Schedule, Failures: check.Confirm.Failures,
+				})
+			}
+		}
+		content.Sites = append(content.Sites, site)
+	}
+	return content
+}

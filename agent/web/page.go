@@ -1,0 +1,181 @@
+package web
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+//go:embed static
+var staticFiles embed.FS
+
+// pages are the templates, each with the frame that all share.
+type pages struct {
+	byName map[string]*template.Template
+	hashes map[string]string // of the static files, by name
+}
+
+// parsePages reads what is embedded; an error means that the program was built
+// from broken files.
+func parsePages() (*pages, error) {
+	frame, err := template.New("frame.html").
+		Funcs(template.FuncMap{"pieces": pieces, "fact": factOf}).
+		ParseFS(templateFiles, "templates/frame.html", "templates/parts.html")
+	if err != nil {
+		return nil, err
+	}
+	p := &pages{byName: map[string]*template.Template{}, hashes: map[string]string{}}
+	names, err := fs.Glob(templateFiles, "templates/*.html")
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range names {
+		name := strings.TrimSuffix(strings.TrimPrefix(file, "templates/"), ".html")
+		if name == "frame" || name == "parts" {
+			continue
+		}
+		t, err := frame.Clone()
+		if err != nil {
+			return nil, err
+		}
+		if p.byName[name], err = t.ParseFS(templateFiles, file); err != nil {
+			return nil, err
+		}
+	}
+	return p, fs.WalkDir(staticFiles, "static", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := staticFiles.ReadFile(path)
+		sum := sha256.Sum256(data)
+		p.hashes[strings.TrimPrefix(path, "static/")] = hex.EncodeToString(sum[:6])
+		return err
+	})
+}
+
+// root is the way from a page to the first one, "./" or some "../". All links
+// begin with it, so that they hold behind a proxy that serves us in a folder.
+type root string
+
+func rootOf(r *http.Request) root {
+	// As the browser sees the path: an escaped slash is none.
+	up := strings.Count(r.URL.EscapedPath(), "/") - 1
+	if up <= 0 {
+		return "./"
+	}
+	return root(strings.Repeat("../", up))
+}
+
+// to is the link to a page, by the parts of its path.
+func (r root) to(parts ...string) string {
+	for i := range parts {
+		parts[i] = url.PathEscape(parts[i])
+	}
+	return string(r) + strings.Join(parts, "/")
+}
+
+// page is what the frame shows around each page's own.
+type page struct {
+	Root     root
+	Title    string
+	Section  string // of the navigation: status, incidents, catalog
+	Lang     string
+	Location string
+	Version  string
+	Icon     string // class of the state that the tab's icon shows
+	Live     bool   // it refreshes itself
+	Trouble  string // what is wrong with the agent itself
+	Time     moment
+	Body     any
+
+	now     time.Time
+	content *Content
+	static  map[string]string
+}
+
+// begin makes the page that a request is answered with.
+func (s *Server) begin(r *http.Request, section, title string) *page {
+	now := time.Now()
+	p := &page{
+		Root: rootOf(r), Title: title, Section: section, Lang: "en", Icon: "ok",
+		Location: s.opts.Location, Version: s.opts.Version,
+		now: now, Time: momentOf(now, now), content: s.content.Load(), static: s.pages.hashes,
+	}
+	if err := s.opts.Ready(); err != nil {
+		p.Trouble = err.Error()
+	}
+	return p
+}
+
+// Static is the link to an embedded file, which changes with what it holds.
+func (p *page) Static(name string) string {
+	return p.Root.to("static", name) + "?v=" + p.static[name]
+}
+
+// Home, Incidents and Catalog are the links of the navigation.
+func (p *page) Home() string      { return string(p.Root) }
+func (p *page) Incidents() string { return p.Root.to("incidents") }
+func (p *page) Catalog() string   { return p.Root.to("catalog") }
+
+// write renders a page whole before it sends the first byte of it, so that a
+// fault in it is an error and not half a page.
+func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, name string, p *page) {
+	var b bytes.Buffer
+	if err := s.pages.byName[name].Execute(&b, p); err != nil {
+		s.opts.Log.Error("page cannot be shown", "path", r.URL.Path, "err", err)
+		http.Error(w, "this page cannot be shown; the agent's log says why", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	send(w, r, status, b.Bytes())
+}
+
+// send answers with a whole body, compressed where that is worth it. Nothing
+// secret is ever in one, so its length gives nothing away.
+func send(w http.ResponseWriter, r *http.Request, status int, body []byte) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Add("Vary", "Accept-Encoding")
+	if len(body) < 2048 || !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		h.Set("Content-Length", fmt.Sprint(len(body)))
+		w.WriteHeader(status)
+		_, _ = w.Write(body) // the client has gone if it fails
+		return
+	}
+	h.Set("Content-Encoding", "gzip")
+	w.WriteHeader(status)
+	z, _ := gzip.NewWriterLevel(w, gzip.BestSpeed) // the level is a valid one
+	_, _ = z.Write(body)                           // as above
+	_ = z.Close()
+}
+
+// static serves the embedded files. Their links change with what they hold, so
+// that a browser need never ask twice.
+func (s *Server) static() http.Handler {
+	files := http.FileServerFS(staticFiles)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name := strings.TrimPrefix(r.URL.Path, "/static/")
+		if s.pages.hashes[name] == "" {
+			s.notFound(w, r)
+			return
+		}
+		if r.URL.Query().Get("v") == s.pages.hashes[name] {
+			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+		} else {
+			w.Header().Set("Cache-Control", "no-cache")
+		}
+		files.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,205 @@
+package web
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/esawatch/esawatch/agent/incident"
+	"github.com/esawatch/esawatch/checks"
+	"github.com/esawatch/esawatch/checks/catalog"
+)
+
+// look is how a state is shown: a class for its colour, and always a word, for
+// those who cannot see it.
+type look struct {
+	Class string // ok, info, warn, bad, idle
+	Word  string
+	rank  int // the worse the higher
+}
+
+// The looks of checks and sites.
+func up() look         { return look{"ok", "up", 1} }
+func waiting() look    { return look{"idle", "waiting", 0} }
+func recovering() look { return look{"warn", "recovering", 2} }
+func confirming(n, of int) look {
+	if of > 1 && n > 0 {
+		return look{"warn", fmt.Sprintf("failing %d/%d", min(n, of), of), 3}
+	}
+	return look{"warn", "failing", 3}
+}
+
+// alarmed is the look of what fires with a severity.
+func alarmed(severity catalog.Severity, word string) look {
+	switch severity {
+	case catalog.Info:
+		return look{"info", word, 4}
+	case catalog.Warning:
+		return look{"warn", word, 5}
+	}
+	return look{"bad", word, 6}
+}
+
+// severityLook is the look of a severity itself.
+func severityLook(s catalog.Severity) look { return alarmed(s, string(s)) }
+
+// checkLook is that of a check: what the machine of alerts says, and where that
+// has nothing to say, what the newest result does.
+func checkLook(rec *incident.Record, c *Check, newest *checks.Result) look {
+	state := rec.Checks[c.Name]
+	switch state.State {
+	case incident.Firing:
+		severity := catalog.Critical
+		if alert, ok := alertOf(rec, c.Name); ok {
+			severity = alert.Severity
+		}
+		switch newest.Outcome {
+		case checks.Pass:
+			return recovering()
+		case checks.Degraded:
+			return alarmed(severity, "degraded")
+		}
+		return alarmed(severity, "failing")
+	case incident.Pending:
+		n := 0
+		for _, streak := range state.Locations {
+			n = max(n, streak.Failures)
+		}
+		if n > 0 {
+			return confirming(n, c.Failures)
+		}
+	}
+	switch newest.Outcome {
+	case "":
+		return waiting()
+	case checks.Pass:
+		return up()
+	}
+	return confirming(0, c.Failures)
+}
+
+// alertOf is a check's alert in the open incident.
+func alertOf(rec *incident.Record, check string) (incident.Alert, bool) {
+	if n := len(rec.Incidents); n > 0 && rec.Incidents[n-1].Open() {
+		a, ok := rec.Incidents[n-1].Alerts[check]
+		return a, ok
+	}
+	return incident.Alert{}, false
+}
+
+// alerts lists those of an incident, the one that tells most first: it fires,
+// it is the loudest, it was the first.
+func alerts(inc *incident.Incident) []incident.Alert {
+	return slices.SortedFunc(maps.Values(inc.Alerts), func(a, b incident.Alert) int {
+		return cmp.Or(
+			-cmp.Compare(bit(a.Firing), bit(b.Firing)),
+			-cmp.Compare(a.Severity.Rank(), b.Severity.Rank()),
+			a.FiredAt.Compare(b.FiredAt),
+			strings.Compare(a.Check, b.Check))
+	})
+}
+
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// story is an incident as the pages tell it.
+type story struct {
+	ID       string
+	Link     string
+	Site     string
+	SiteLink string
+	Open     bool
+	Look     look
+	Headline string // condition and title of what tells most
+	Since    moment
+	Ended    moment // zero while open
+	Lasted   string
+	Reason   string
+	Causes   []cause
+}
+
+// cause is one condition of an incident with all that is said of it, and the
+// checks that have it.
+type cause struct {
+	Condition  catalog.Condition
+	Link       string // to the catalog
+	Title      string
+	Look       look
+	Fault      string
+	Owner      string
+	Summary    string
+	Verdict    string
+	Evidence   []string
+	SeenBy     string // the check whose evidence it is
+	URL        string // what that check asked for
+	At         moment // when
+	Steps      []string
+	DocURL     string
+	RunbookURL string
+	Checks     []string
+}
+
+// storyOf makes a story of an incident. Checks that have recovered give no
+// cause while others still fail.
+func (p *page) storyOf(inc *incident.Incident) story {
+	st := story{
+		ID: inc.ID, Link: p.Root.to("incidents", inc.ID),
+		Site: inc.Site, SiteLink: p.Root.to("sites", inc.Site),
+		Open: inc.Open(), Since: momentOf(inc.Since, p.now), Look: severityLook(inc.Severity),
+	}
+	end := p.now
+	if !st.Open {
+		end = inc.ResolvedAt
+		st.Ended, st.Look = momentOf(end, p.now), severityLook(inc.Peak)
+		st.Reason = inc.Reason
+	}
+	st.Lasted = span(end.Sub(inc.Since))
+	for _, a := range alerts(inc) {
+		if st.Open && !a.Firing {
+			continue
+		}
+		i := slices.IndexFunc(st.Causes, func(c cause) bool { return c.Condition == a.Result.Condition() })
+		if i >= 0 {
+			st.Causes[i].Checks = append(st.Causes[i].Checks, a.Check)
+			continue
+		}
+		st.Causes = append(st.Causes, p.causeOf(&a))
+	}
+	if len(st.Causes) > 0 {
+		st.Headline = headline(st.Causes[0].Condition, st.Causes[0].Title)
+	}
+	return st
+}
+
+// headline is a condition with its title, the code only where it says something.
+func headline(c catalog.Condition, title string) string {
+	if c.StatusCode() != 0 || title == "" {
+		return strings.TrimSpace(string(c) + " " + title)
+	}
+	return title
+}
+
+func (p *page) causeOf(a *incident.Alert) cause {
+	c := cause{
+		Condition: a.Result.Condition(), Link: p.Root.to("catalog", string(a.Result.Condition())),
+		Look: severityLook(a.Severity), Checks: []string{a.Check},
+		SeenBy: a.Check, URL: a.Result.URL, At: momentOf(a.Result.StartedAt, p.now),
+		RunbookURL: a.RunbookURL,
+	}
+	if d := a.Result.Diagnosis; d != nil {
+		c.Title, c.Fault, c.Owner = d.Title, faultWord(d.Fault), d.Owner
+		c.Summary, c.Verdict, c.Evidence, c.Steps = d.Summary, d.Verdict, d.Evidence, d.Steps
+		c.DocURL = d.DocURL
+		c.RunbookURL = cmp.Or(d.RunbookURL, c.RunbookURL)
+	}
+	return c
+}
+
+// faultWord is a fault domain as people read it.
+func faultWord(f catalog.Fault) string { return strings.ReplaceAll(string(f), "_", " ") }
