@@ -160,7 +160,7 @@ func (h *home) start() *daemon {
 	return d
 }
 
-// launch starts a daemon, which may fail to come up. It does not outlive the test.
+// launch starts a daemon, which may fail to come up.
 func (h *home) launch() *daemon {
 	h.t.Helper()
 	d := &daemon{t: h.t, out: &stream{}, log: &stream{}, done: make(chan struct{})}
@@ -170,15 +170,21 @@ func (h *home) launch() *daemon {
 	d.cmd.WaitDelay = 5 * time.Second
 	d.cmd.Env = []string{"EDGE=" + h.edge.URL(), "ORIGIN=" + h.edge.Origin().Addr(), "SLACK=" + h.slack.APIURL(),
 		"PATH=" + os.Getenv("PATH"), "HOME=" + h.dir, "TMPDIR=" + os.TempDir(), "GOCOVERDIR=" + os.Getenv("GOCOVERDIR"), quickRaceExit}
+	d.run()
+	return d
+}
+
+// run starts the process. It does not outlive the test.
+func (d *daemon) run() {
+	d.t.Helper()
 	if err := d.cmd.Start(); err != nil {
-		h.t.Fatal(err)
+		d.t.Fatal(err)
 	}
 	go func() {
 		defer close(d.done)
 		_ = d.cmd.Wait() // the state says how it ended
 	}()
-	h.t.Cleanup(d.inspect)
-	return d
+	d.t.Cleanup(d.inspect)
 }
 
 // inspect ends the daemon if it still runs and looks at all that it has said.

@@ -82,7 +82,8 @@ func TestSlackIsAwayForAWhile(t *testing.T) {
 func TestWebhookIsBrokenInManyWays(t *testing.T) {
 	t.Parallel()
 	h := newHome(t, homeSite, webhookReceiver)
-	h.slack.Fail(notifytest.SlackFault{Status: 500}, notifytest.SlackFault{Reset: true}, notifytest.SlackFault{Error: "ratelimited", RetryAfter: "1"})
+	h.slack.Fail(notifytest.SlackFault{Status: 500}, notifytest.SlackFault{Reset: true},
+		notifytest.SlackFault{Error: "ratelimited", RetryAfter: "1"})
 	h.edge.Set(edgetest.Status(521))
 	d := h.start()
 	d.untilTold(h, 1)
@@ -140,6 +141,18 @@ func TestRefusedTokenHoldsUpNobody(t *testing.T) {
 	if d.log.has(good) || d.out.has(good) {
 		t.Error("the new token is in the log or on the console")
 	}
+}
+
+// TestServerRepeatsTheToken has a server answer with the token that it was
+// sent, as a proxy on the way may do; the end of the test looks for it.
+func TestServerRepeatsTheToken(t *testing.T) {
+	t.Parallel()
+	h := newHome(t, homeSite, botReceiver)
+	h.slack.Fail(notifytest.SlackFault{Error: "what is " + notifytest.SlackToken})
+	h.edge.Set(edgetest.Status(521))
+	d := h.start()
+	d.untilLogged("notification failed", "what is")
+	d.untilTold(h, 1)
 }
 
 // untilOpen waits until the site has an open incident with the condition.
