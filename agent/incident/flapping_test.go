@@ -117,6 +117,11 @@ func TestFlappingMeetsOtherRules(t *testing.T) {
 	if want := "OPENED:a(>522) FLAPPING:a(>522) STEADY:a(>522) RESOLVED:a(522>)"; loud(off) != want || len(off.Memory) != 0 {
 		t.Errorf("turned off: %q, want %q", loud(off), want)
 	}
+	onTheWay, _ := Next(flaps(p), result("a", "522", at(360)), p)
+	onTheWay, _ = Next(onTheWay, result("a", "ok", at(400)), Policy{})
+	if want := "OPENED:a(>522) FLAPPING:a(>522) STEADY:a(>522) RESOLVED:a(522>)"; loud(onTheWay) != want {
+		t.Errorf("turned off as it recovers: %q, want %q", loud(onTheWay), want)
+	}
 	muted := p
 	muted.Mutes = Mutes{mute(t, "check=a")}
 	rec := flaps(muted)
@@ -126,6 +131,17 @@ func TestFlappingMeetsOtherRules(t *testing.T) {
 	rec, _ = Quieten(rec, at(500), nil, timings)
 	if want := "opened:a(>522) flapping:a(>522) UNMUTED:a(>522)"; loud(rec) != want {
 		t.Errorf("unmuted: %q, want %q", loud(rec), want)
+	}
+	// It begins inside a mute, with a recovery: that is more than was said.
+	rec = Record{}
+	for i, what := range []string{"522", "ok", "522"} {
+		rec, _ = Next(rec, result("a", what, at(60*i)), p)
+	}
+	rec, _ = Quieten(rec, at(200), muted.Mutes, timings)
+	rec, _ = Next(rec, result("a", "ok", at(240)), muted)
+	rec, _ = Quieten(rec, at(300), nil, timings)
+	if want := "OPENED:a(>522) muted:a(>522) flapping:a(>522) UNMUTED:a(>522)"; loud(rec) != want {
+		t.Errorf("flaps inside a mute: %q, want %q", loud(rec), want)
 	}
 	again, _ := Quieten(flaps(p), at(500), muted.Mutes, timings)
 	again, _ = Next(again, result("a", "ok", at(500+3600)), muted)

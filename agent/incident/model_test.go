@@ -2,6 +2,7 @@ package incident
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -22,9 +23,29 @@ type model struct {
 	firing                         map[string]bool
 	open                           bool
 	opened, ended, removed         int
+
+	flapping Flapping
+	changes  map[string][]time.Time // check: when it began or ceased to fire
+	flaps    map[string]bool
+	part     map[string]bool // what counts as firing in the incident: it fires, or it flaps
+
+	groupWait time.Duration
+	muted     map[string]bool
+	heard     map[string]bool      // what receivers take for firing
+	since     map[string]time.Time // since when it is part
+	delivered bool                 // a receiver was told of the open incident
 }
 
-func (m *model) result(check, location string, failed bool) {
+func newModel(p Policy, groupWait time.Duration) *model {
+	return &model{
+		failures: p.Failures, resolveAfter: p.ResolveAfter, quorum: p.Quorum, flapping: p.Flapping, groupWait: groupWait,
+		results: map[string]map[string][]bool{}, alarm: map[string]map[string]bool{}, firing: map[string]bool{},
+		changes: map[string][]time.Time{}, flaps: map[string]bool{}, part: map[string]bool{},
+		muted: map[string]bool{}, heard: map[string]bool{}, since: map[string]time.Time{},
+	}
+}
+
+func (m *model) result(check, location string, failed bool, now time.Time) {
 	if m.results[check] == nil {
 		m.results[check], m.alarm[check] = map[string][]bool{}, map[string]bool{}
 	}
@@ -50,30 +71,84 @@ func (m *model) result(check, location string, failed bool) {
 			alarms++
 		}
 	}
-	m.set(check, alarms >= m.quorum, false)
+	firing := alarms >= m.quorum
+	if firing != m.firing[check] {
+		m.changes[check] = append(m.changes[check], now)
+		recent := 0
+		for _, at := range m.changes[check] {
+			if now.Sub(at) < m.flapping.Window {
+				recent++
+			}
+		}
+		m.flaps[check] = m.flaps[check] || recent > m.flapping.Changes
+	}
+	if list := m.changes[check]; m.flaps[check] && now.Sub(list[len(list)-1]) >= m.flapping.Window {
+		m.flaps[check] = false
+	}
+	m.set(check, firing, now, false)
 }
 
-func (m *model) set(check string, firing, removal bool) {
-	if firing && !m.open {
-		m.open, m.opened = true, m.opened+1
-	}
-	was := m.firing[check]
+func (m *model) set(check string, firing bool, now time.Time, removal bool) {
 	delete(m.firing, check)
 	if firing {
 		m.firing[check] = true
 	}
-	if was && len(m.firing) == 0 {
-		m.open, m.ended = false, m.ended+1
+	was, part := m.part[check], firing || m.flaps[check]
+	delete(m.part, check)
+	if part {
+		m.part[check] = true
+	}
+	if part && !was {
+		m.since[check] = now
+		if !m.muted[check] {
+			m.heard[check] = true
+		}
+		if !m.open {
+			m.open, m.opened = true, m.opened+1
+		}
+	}
+	if !part {
+		delete(m.heard, check)
+	}
+	if was && len(m.part) == 0 {
+		m.open, m.delivered, m.ended = false, false, m.ended+1
 		if removal {
 			m.removed++
 		}
 	}
 }
 
-func (m *model) remove(check string) {
+func (m *model) remove(check string, now time.Time) {
 	delete(m.results, check)
 	delete(m.alarm, check)
-	m.set(check, false, true)
+	delete(m.changes, check)
+	delete(m.flaps, check)
+	m.set(check, false, now, true)
+}
+
+// mute begins or ends a mute of the check.
+func (m *model) mute(check string, now time.Time) {
+	m.muted[check] = !m.muted[check]
+	switch {
+	case !m.part[check]:
+	case !m.muted[check]:
+		m.heard[check] = true
+	case !m.delivered && now.Before(m.since[check].Add(m.groupWait)):
+		delete(m.heard, check)
+	}
+}
+
+func (m *model) mutes(t *rapid.T) (mutes Mutes) {
+	for check, on := range m.muted {
+		if on {
+			matcher, err := NewMatcher("check", "=", check)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mutes = append(mutes, Mute{Matchers: []Matcher{matcher}})
+		}
+	}
+	return mutes
 }
 
 // state is what the model says of a check.
@@ -96,9 +171,11 @@ func TestModel(t *testing.T) {
 			ResolveAfter: rapid.IntRange(1, 3).Draw(t, "resolve_after"),
 			Quorum:       rapid.IntRange(1, 2).Draw(t, "quorum"),
 			Locations:    []string{"fra", "sin"},
+			Flapping: Flapping{Changes: rapid.IntRange(1, 5).Draw(t, "changes"),
+				Window: time.Duration(rapid.IntRange(1, 60).Draw(t, "window")) * time.Minute},
 		}
-		m := &model{failures: p.Failures, resolveAfter: p.ResolveAfter, quorum: p.Quorum,
-			results: map[string]map[string][]bool{}, alarm: map[string]map[string]bool{}, firing: map[string]bool{}}
+		groupWait := time.Duration(rapid.IntRange(0, 300).Draw(t, "group_wait")) * time.Second
+		m := newModel(p, groupWait)
 		checkNames := rapid.SampledFrom([]string{"a", "b", "c"})
 		whats := rapid.SampledFrom([]string{"ok", "ok", "ok", "522", "522", "525", "slow", "timeout"})
 		var (
@@ -120,12 +197,19 @@ func TestModel(t *testing.T) {
 		}
 		for range rapid.IntRange(1, 120).Draw(t, "steps") {
 			now = now.Add(time.Duration(rapid.IntRange(1, 300).Draw(t, "seconds")) * time.Second)
-			switch action := rapid.IntRange(0, 29).Draw(t, "action"); {
+			news, heard := told(rec), maps.Clone(m.heard)
+			hushed := ""     // the muted check that the step is about
+			retract := false // a mute began, which may take back what was not told
+			switch action := rapid.IntRange(0, 34).Draw(t, "action"); {
 			case action < 24:
 				r := result(checkNames.Draw(t, "check"), whats.Draw(t, "what"), now)
 				r.Location = rapid.SampledFrom(p.Locations).Draw(t, "location")
+				p.Mutes = m.mutes(t)
 				apply(func(rec Record) (Record, bool) { return Next(rec, r, p) })
-				m.result(r.Check, r.Location, r.Diagnosis != nil)
+				m.result(r.Check, r.Location, r.Diagnosis != nil, now)
+				if m.muted[r.Check] {
+					hushed = r.Check
+				}
 				if rapid.Bool().Draw(t, "twice") { // a duplicate is nothing new
 					apply(func(rec Record) (Record, bool) {
 						if len(rec.Checks[r.Check].Locations[r.Location].Conditions) == 0 {
@@ -143,7 +227,7 @@ func TestModel(t *testing.T) {
 				apply(func(rec Record) (Record, bool) {
 					return Remove(rec, func(c string) bool { return c != check }, now)
 				})
-				m.remove(check)
+				m.remove(check, now)
 			case action < 28: // crash
 				rec = Record{}
 				if err := json.Unmarshal(saved, &rec); err != nil {
@@ -151,6 +235,30 @@ func TestModel(t *testing.T) {
 				}
 			case action == 28:
 				apply(func(rec Record) (Record, bool) { return Tick(rec, now, Timings{RepeatInterval: time.Hour}) })
+			case action < 32:
+				check := checkNames.Draw(t, "muted")
+				m.mute(check, now)
+				retract = m.muted[check]
+				apply(func(rec Record) (Record, bool) {
+					return Quieten(rec, now, m.mutes(t), Timings{GroupWait: groupWait})
+				})
+			case action == 32:
+				apply(func(rec Record) (Record, bool) {
+					inc, ok := rec.open()
+					if !ok {
+						return rec, false
+					}
+					m.delivered = true
+					return Told(rec, Attempt{Incident: inc.ID, Receiver: "oncall", Seq: inc.Seq, At: now}, nil)
+				})
+			case action == 33: // nothing new to a mute that goes on
+				apply(func(rec Record) (Record, bool) {
+					next, changed := Quieten(rec, now, m.mutes(t), Timings{GroupWait: groupWait})
+					if changed {
+						t.Fatalf("a mute that goes on changed something")
+					}
+					return next, changed
+				})
 			default:
 				apply(func(rec Record) (Record, bool) {
 					next, past, ok := Prune(rec, func(*Incident) bool { return true })
@@ -164,8 +272,27 @@ func TestModel(t *testing.T) {
 				})
 			}
 			compare(t, m, rec, ended, gone)
+			if !maps.Equal(heard, m.heard) && !retract && told(rec) == news {
+				t.Fatalf("heard of %v, now of %v, and that is not news", heard, m.heard)
+			}
+			if hushed != "" && maps.Equal(heard, m.heard) && told(rec) != news {
+				t.Fatalf("news about %s, which is muted: %s", hushed, loud(rec))
+			}
 		}
 	})
+}
+
+// told counts the news in all incidents of the record, by a number that only
+// says whether there is more.
+func told(rec Record) (n int) {
+	for _, inc := range rec.Incidents {
+		for _, e := range inc.Events {
+			if !e.Quiet {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 func encoded(t *rapid.T, rec Record) []byte {
@@ -199,8 +326,32 @@ func compare(t *rapid.T, m *model, rec Record, ended, gone int) {
 			firing[check] = true
 		}
 	}
-	if !maps.Equal(m.firing, firing) {
-		t.Fatalf("alerts that fire: %v, the model says %v", firing, m.firing)
+	if !maps.Equal(m.part, firing) {
+		t.Fatalf("alerts that fire: %v, the model says %v", firing, m.part)
+	}
+	heard := map[string]bool{}
+	for check, a := range inc.Told().Alerts {
+		if a.Firing {
+			heard[check] = true
+		}
+		if a.Firing && a.Flapping != m.flaps[check] {
+			t.Fatalf("%s flaps: %t, the model says %t", check, a.Flapping, m.flaps[check])
+		}
+	}
+	if !maps.Equal(m.heard, heard) {
+		t.Fatalf("receivers hear of %v, the model says %v: %s", heard, m.heard, loud(rec))
+	}
+	for _, check := range []string{"a", "b", "c"} {
+		want := cmp.Or(m.state(check), OK)
+		switch {
+		case m.part[check] && m.muted[check]:
+			want = suppressed
+		case m.flaps[check]:
+			want = flapping
+		}
+		if got := rec.shown(check); got != want {
+			t.Fatalf("metrics show %s as %s, the model says %s", check, got, want)
+		}
 	}
 	opened := ended + len(rec.Incidents)
 	for i := range rec.Incidents {

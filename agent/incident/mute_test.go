@@ -73,6 +73,8 @@ func TestMutes(t *testing.T) {
 			want: "OPENED:a(>522) muted:a(>522) resolved:a(522>)"},
 		{name: "muted within group_wait, still fails", feed: "a:522 mute:site=shop@2s end",
 			want: "OPENED:a(>522) muted:a(>522) UNMUTED:a(>522)", owed: true, shown: "a"},
+		{name: "told at once, then muted within group_wait", feed: "a:522 told:@1s mute:site=shop@1s a:ok",
+			want: "OPENED:a(>522) muted:a(>522) RESOLVED:a(522>)", owed: true, shown: "a-"},
 		{name: "due before the mute but not told, as when the receiver is down", feed: "a:522 mute:site=shop a:ok",
 			want: "OPENED:a(>522) muted:a(>522) RESOLVED:a(522>)", owed: true, shown: "a-"},
 		{name: "due before the mute, waits", feed: "a:522 mute:site=shop",
@@ -173,6 +175,38 @@ func TestSilencedSeverity(t *testing.T) {
 	inc := rec.Incidents[0]
 	if due, owed := inc.Due("oncall", timings); inc.Severity != "critical" || !owed || !due.Equal(at(10)) {
 		t.Errorf("severity %q, due %v, %t, want the rise to be told at once", inc.Severity, due, owed)
+	}
+}
+
+// What was heard first is what counts, even if something louder was unheard before.
+func TestSeverityBehindASilencedOne(t *testing.T) {
+	p := Policy{Mutes: Mutes{mute(t, "check=b")}}
+	rec, _ := Next(Record{}, result("b", "522", at(0)), p)
+	rec, _ = Next(rec, result("a", "slow", at(1)), p)
+	rec, _ = Told(rec, Attempt{Incident: rec.Incidents[0].ID, Receiver: "oncall", Seq: 2, At: at(5)}, nil)
+	if got := rec.Incidents[0].Deliveries["oncall"].Severity; got != "warning" {
+		t.Errorf("told of %s, want warning", got)
+	}
+	rec, _ = Quieten(rec, at(10), nil, timings)
+	if due, owed := rec.Incidents[0].Due("oncall", timings); !owed || !due.Equal(at(10)) {
+		t.Errorf("the rise is due at %v, %t, want at once", due, owed)
+	}
+}
+
+// Whether an alert is muted is saved when it changes, for the outbox goes by it.
+func TestAMuteByConditionIsSaved(t *testing.T) {
+	p := Policy{Mutes: Mutes{mute(t, "condition=522")}}
+	rec := Record{}
+	for i, tt := range []struct {
+		what string
+		save bool
+		held bool
+	}{{"525", true, false}, {"522", true, true}, {"522", false, true}, {"525", true, false}, {"525", false, false},
+		{"522", true, true}, {"525", true, false}, {"522", true, true}} {
+		var save bool
+		if rec, save = Next(rec, result("a", tt.what, at(60*i)), p); save != tt.save || rec.Incidents[0].Held() != tt.held {
+			t.Errorf("result %d: save %t, held %t, want %t, %t", i, save, rec.Incidents[0].Held(), tt.save, tt.held)
+		}
 	}
 }
 
