@@ -30,20 +30,23 @@ func newBenchAgent() *cobra.Command {
 			if err := os.MkdirAll(dir, 0o755); err != nil {
 				return failed(err)
 			}
-			ctx, cancel := context.WithCancel(cmd.Context())
-			profiled := make(chan error, 1)
+			var profiled error
 			level := &slog.LevelVar{}
 			err := runAgent(cmd, newLogger(cmd.ErrOrStderr(), "json", level), level,
 				func() (*config.Config, error) { return loadConfig(cmd) },
-				func(*agent.Agent) { go func() { profiled <- profile(ctx, dir, warmUp, duration) }() })
-			cancel()
-			if err != nil {
-				return err
+				func(ctx context.Context, _ *agent.Agent) func() {
+					ctx, cancel := context.WithCancel(ctx)
+					done := make(chan struct{})
+					go func() {
+						defer close(done)
+						profiled = profile(ctx, dir, warmUp, duration)
+					}()
+					return func() { cancel(); <-done }
+				})
+			if err == nil && profiled != nil {
+				err = failed(profiled)
 			}
-			if err := <-profiled; err != nil {
-				return failed(err)
-			}
-			return nil
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&dir, "profile", ".", "")

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/esawatch/esawatch/agent"
 	"github.com/esawatch/esawatch/agent/config"
@@ -49,6 +51,11 @@ edge whose faults come and go, the real agent, and a receiver that prints.
 Nothing is left behind. Ctrl-C ends it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			// A closed terminal or pipe ends the demo, not the program in the
+			// middle of it: what it has made is taken away first.
+			signal.Ignore(syscall.SIGPIPE)
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGHUP)
+			defer stop()
 			dir, err := os.MkdirTemp("", "esawatch-demo-")
 			if err != nil {
 				return failed(err)
@@ -59,6 +66,7 @@ Nothing is left behind. Ctrl-C ends it.`,
 				return failed(err)
 			}
 			defer edge.Close()
+			cmd.SetContext(ctx)
 			return playDemo(cmd, dir, listen, edge)
 		},
 	}
@@ -71,40 +79,65 @@ func playDemo(cmd *cobra.Command, dir, listen string, edge *edgetest.Edge) error
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
 	cmd.SetContext(ctx)
-	listen = freeAddress(ctx, listen)
-	file := filepath.Join(dir, "config.yaml")
-	text := fmt.Sprintf(demoConfig, filepath.Join(dir, "data"), listen, edge.URL(), edge.Origin().Addr())
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	load, err := writeDemoConfig(dir, freeAddress(ctx, listen), edge)
+	if err != nil {
 		return failed(err)
 	}
 	level := &slog.LevelVar{}
 	log := newLogger(cmd.ErrOrStderr(), "text", level)
-	out := cmd.OutOrStdout()
-	p := newPrinter(out)
-
-	var g errgroup.Group
-	started := time.Now()
-	say := func(step edgetest.Step) {
-		p.line("%s", p.paint("36", fmt.Sprintf("── demo, %2.0f s: %s", time.Since(started).Seconds(), step.Name)))
-	}
-	err := runAgent(cmd, log, level, func() (*config.Config, error) { return config.Load([]string{file}, config.Options{}) },
-		func(a *agent.Agent) {
-			p.line("esawatch demo: the site \"shop\" behind a simulated ESA edge at %s, which breaks in turn.", edge.URL())
-			p.line("Metrics are at http://%s/metrics. Ctrl-C ends it.", a.Addr())
-			p.blank()
-			g.Go(func() error {
-				for ctx.Err() == nil {
-					if err := edgetest.Tour(6*time.Second, 12*time.Second).Run(ctx, edge, say); err != nil && !errors.Is(err, context.Canceled) {
-						cancel()
-						return err
-					}
-				}
-				return nil
-			})
-		})
-	cancel()
-	if played := g.Wait(); played != nil && err == nil {
+	p := newPrinter(cmd.OutOrStdout())
+	var played error
+	err = runAgent(cmd, log, level, load, func(_ context.Context, a *agent.Agent) func() {
+		p.line("esawatch demo: the site \"shop\" behind a simulated ESA edge at %s, which breaks in turn.", edge.URL())
+		p.line("Metrics are at http://%s/metrics. Ctrl-C ends it.", a.Addr())
+		p.blank()
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			defer cancel()
+			played = playFaults(ctx, edge, p)
+		}()
+		return func() { cancel(); <-done }
+	})
+	if err == nil && played != nil {
 		err = failed(played)
 	}
 	return err
+}
+
+// writeDemoConfig writes the demo's configuration and returns how to load it,
+// which the environment has no part in.
+func writeDemoConfig(dir, listen string, edge *edgetest.Edge) (func() (*config.Config, error), error) {
+	file := filepath.Join(dir, "config.yaml")
+	data := strings.ReplaceAll(filepath.Join(dir, "data"), "$", "$$")
+	text := fmt.Sprintf(demoConfig, data, listen, edge.URL(), edge.Origin().Addr())
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return nil, err
+	}
+	return func() (*config.Config, error) {
+		return config.Load([]string{file}, config.Options{Environ: []string{}})
+	}, nil
+}
+
+// playFaults breaks the edge in turn, over and over, and says what it does. It
+// ends with ctx, or when nobody reads what it says.
+func playFaults(ctx context.Context, edge *edgetest.Edge, p *printer) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	started := time.Now()
+	for p.err == nil {
+		err := edgetest.Tour(6*time.Second, 12*time.Second).Run(ctx, edge, func(step edgetest.Step) {
+			p.line("%s", p.paint("36", fmt.Sprintf("── demo, %2.0f s: %s", time.Since(started).Seconds(), step.Name)))
+			if p.err != nil {
+				cancel()
+			}
+		})
+		if errors.Is(err, context.Canceled) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

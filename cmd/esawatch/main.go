@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -23,6 +24,10 @@ const (
 )
 
 func main() {
+	// net/http's HTTP/2 writes what broken servers do to the standard logger.
+	// What of it matters is in the results.
+	log.SetOutput(io.Discard)
+
 	// The first signal stops cleanly; the second ends the program at once.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)

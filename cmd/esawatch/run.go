@@ -27,32 +27,31 @@ or SIGINT stops it cleanly within agent.shutdown_timeout, a second one at once.`
 			}
 			level := &slog.LevelVar{}
 			log := newLogger(cmd.ErrOrStderr(), cfg.Log.Format, level)
-			return runAgent(cmd, log, level, func() (*config.Config, error) { return loadConfig(cmd) }, nil)
+			return runAgent(cmd, log, level, func() (*config.Config, error) { return loadConfig(cmd) }, reloadOnHangup)
 		},
 	}
 }
 
-// runAgent runs an agent until the command's context is done. ready is called
-// once everything is open, before the first check.
+// runAgent runs an agent until the command's context is done. beside is started
+// once everything is open, before the first check; what it returns ends it.
 func runAgent(cmd *cobra.Command, log *slog.Logger, level *slog.LevelVar,
-	load func() (*config.Config, error), ready func(*agent.Agent)) error {
+	load func() (*config.Config, error), beside func(context.Context, *agent.Agent) (stop func())) error {
 	version, commit := buildVersion()
 	out := cmd.OutOrStdout()
 	a, err := agent.New(cmd.Context(), agent.Options{
 		Load: load, Version: version, Commit: commit, Log: log, Level: level,
 		Console: out, Color: colorful(out), Width: terminalWidth(out),
 	})
-	if err != nil {
-		if isConfigError(err) {
-			return configError(err)
-		}
+	switch {
+	case err == nil:
+	case cmd.Context().Err() != nil:
+		return nil // stopped before it had begun
+	case isConfigError(err):
+		return configError(err)
+	default:
 		return failed(err)
 	}
-	stop := reloadOnHangup(cmd.Context(), a)
-	defer stop()
-	if ready != nil {
-		ready(a)
-	}
+	defer beside(cmd.Context(), a)()
 	if err := a.Run(cmd.Context()); err != nil {
 		return failed(err)
 	}
