@@ -33,6 +33,12 @@ func (u *uplink) set(cut bool) {
 	u.cut = cut
 }
 
+func (u *uplink) times() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.asked
+}
+
 // end is something behind the uplink that takes a moment to answer.
 type end struct {
 	uplink *uplink
@@ -233,7 +239,7 @@ func TestCanariesHoldNothingBackOtherwise(t *testing.T) {
 		u, gone := &uplink{}, &uplink{cut: true}
 		w := watch(t, end{gone, 0, 50 * time.Millisecond}, end{gone, 0, 3 * time.Second}, end{u, 200, 50 * time.Millisecond})
 		time.Sleep(15 * time.Second)
-		before := u.asked
+		before := u.times()
 		var wg sync.WaitGroup
 		for range 500 {
 			wg.Go(func() { w.check(t) })
@@ -243,7 +249,7 @@ func TestCanariesHoldNothingBackOtherwise(t *testing.T) {
 		if got := w.open(); got != "shop" {
 			t.Errorf("open %q, want the site", got)
 		}
-		if took, asked := time.Since(begin), u.asked-before; took > 500*time.Millisecond || asked > 3 {
+		if took, asked := time.Since(begin), u.times()-before; took > 500*time.Millisecond || asked > 3 {
 			t.Errorf("500 failures took %v and asked a canary %d times, want few", took, asked)
 		}
 	})
