@@ -7,8 +7,12 @@ import (
 	"github.com/esawatch/esawatch/agent/outbox"
 	"github.com/esawatch/esawatch/checks"
 	"github.com/esawatch/esawatch/notify"
+	"github.com/esawatch/esawatch/notify/alertmanager"
 	"github.com/esawatch/esawatch/notify/console"
+	"github.com/esawatch/esawatch/notify/email"
+	"github.com/esawatch/esawatch/notify/pagerduty"
 	"github.com/esawatch/esawatch/notify/slack"
+	"github.com/esawatch/esawatch/notify/webhook"
 )
 
 func (b *builder) receivers() {
@@ -58,21 +62,40 @@ func buildNotifier(r *config.Receiver, opts BuildOptions) (notify.Notifier, erro
 	switch {
 	case r.Slack != nil:
 		return buildSlack(r.Slack, opts)
+	case r.Webhook != nil:
+		return webhook.New(webhook.Options{URL: getter(r.Webhook.URL), Secret: getter(r.Webhook.Secret), Headers: r.Webhook.Headers})
+	case r.Alertmanager != nil:
+		return alertmanager.New(alertmanager.Options{URLs: r.Alertmanager.URLs, Logger: opts.Log})
+	case r.PagerDuty != nil:
+		return pagerduty.New(pagerduty.Options{RoutingKey: getter(r.PagerDuty.RoutingKey), URL: r.PagerDuty.URL})
+	case r.Email != nil:
+		return buildEmail(r.Email, opts)
 	case r.Console != nil:
 		return console.New(console.Options{Writer: opts.Console, Color: opts.Color, Width: opts.Width}), nil
 	}
-	return nil, fmt.Errorf("receivers of kind %s cannot be used yet", r.Kind())
+	return nil, fmt.Errorf("a receiver of no kind") // the configuration allows none
 }
 
 func buildSlack(s *config.Slack, opts BuildOptions) (notify.Notifier, error) {
-	o := slack.Options{Channel: s.Channel, Mention: s.Mention, APIURL: s.APIURL, Logger: opts.Log}
-	if s.Token.IsSet() {
-		o.Token = s.Token.Get
+	return slack.New(slack.Options{Token: getter(s.Token), WebhookURL: getter(s.WebhookURL),
+		Channel: s.Channel, Mention: s.Mention, APIURL: s.APIURL, Logger: opts.Log})
+}
+
+func buildEmail(e *config.Email, opts BuildOptions) (notify.Notifier, error) {
+	o := email.Options{Smarthost: e.Smarthost, From: e.From, To: e.To, Username: e.Username,
+		RequireTLS: e.RequireTLS, Logger: opts.Log}
+	if e.Username != "" {
+		o.Password = getter(e.Password)
 	}
-	if s.WebhookURL.IsSet() {
-		o.WebhookURL = s.WebhookURL.Get
+	return email.New(o)
+}
+
+// getter asks for a secret; nil for one that is not set.
+func getter(s config.Secret) func() (string, error) {
+	if !s.IsSet() {
+		return nil
 	}
-	return slack.New(o)
+	return s.Get
 }
 
 // texts are the values of a list of a string type.

@@ -47,8 +47,12 @@ var rooms = map[string]map[string]string{
 		"checks/assert":         "the expectations of a check",
 		"checks/probe":          "the requests of a check",
 		"notify":                "the receivers handed to the outbox",
+		"notify/alertmanager":   "a receiver kind",
 		"notify/console":        "a receiver kind",
+		"notify/email":          "a receiver kind",
+		"notify/pagerduty":      "a receiver kind",
 		"notify/slack":          "a receiver kind",
+		"notify/webhook":        "a receiver kind",
 	},
 	"agent/config": {
 		"checks/assert":  "expressions are compiled where their line is known",
