@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -132,16 +133,33 @@ func bodyOf(c *config.Check) ([]byte, error) {
 	if c.BodyFile == "" {
 		return []byte(c.Body), nil
 	}
-	info, err := os.Stat(c.BodyFile)
-	if err == nil && info.Size() > maxBodyFile {
-		err = fmt.Errorf("%q is %d bytes, want at most %d", c.BodyFile, info.Size(), maxBodyFile)
-	}
+	body, err := readBody(c.BodyFile)
 	if err != nil {
 		return nil, &probe.FieldError{Field: "body_file", Err: err}
 	}
-	body, err := os.ReadFile(c.BodyFile)
+	return body, nil
+}
+
+// readBody reads a regular file: a pipe or a device would hang or never end.
+func readBody(name string) ([]byte, error) {
+	info, err := os.Stat(name)
 	if err != nil {
-		return nil, &probe.FieldError{Field: "body_file", Err: err}
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%q is not a regular file", name)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	body, err := io.ReadAll(io.LimitReader(f, maxBodyFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > maxBodyFile {
+		return nil, fmt.Errorf("%q is longer than %d bytes", name, maxBodyFile)
 	}
 	return body, nil
 }

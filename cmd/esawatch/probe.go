@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/textproto"
@@ -14,6 +16,7 @@ import (
 	"github.com/esawatch/esawatch/agent/config"
 	"github.com/esawatch/esawatch/checks"
 	"github.com/esawatch/esawatch/checks/catalog"
+	"github.com/esawatch/esawatch/checks/probe"
 )
 
 // probeFlags are the flags of the command probe.
@@ -96,7 +99,48 @@ func (f *probeFlags) build(rawURL string) (*checks.Check, error) {
 		return nil, err
 	}
 	version, _ := buildVersion()
-	return agent.BuildCheck(site, &c, cat, agent.IdentityOf(cfg, version))
+	check, err := agent.BuildCheck(site, &c, cat, agent.IdentityOf(cfg, version))
+	if err != nil {
+		return nil, flagErrors(err)
+	}
+	return check, nil
+}
+
+// flagOf is the flag that sets a setting.
+var flagOf = map[string]string{
+	"body_file":         "--data",
+	"connect_to":        "--connect-to",
+	"expect.status":     "--expect-status",
+	"headers":           "--header",
+	"http_version":      "--http-version",
+	"method":            "--method",
+	"origin.connect_to": "--origin",
+	"tls.ca_file":       "--ca-file",
+	"url":               "url",
+}
+
+// flagErrors names the flags in place of the settings that they set.
+func flagErrors(err error) error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		field, ok := errors.AsType[*probe.FieldError](err)
+		if !ok {
+			return err
+		}
+		name := flagOf[field.Field]
+		if setting, _, ok := strings.Cut(field.Field, "["); name == "" && ok {
+			name = flagOf[setting]
+		}
+		if setting, _, ok := strings.Cut(field.Field, "."); name == "" && ok {
+			name = flagOf[setting]
+		}
+		return fmt.Errorf("%s: %w", cmp.Or(name, field.Field), field.Err)
+	}
+	var errs []error
+	for _, e := range joined.Unwrap() {
+		errs = append(errs, flagErrors(e))
+	}
+	return errors.Join(errs...)
 }
 
 func (f *probeFlags) apply(c *config.Check) error {

@@ -16,11 +16,13 @@ type bot struct {
 	*Notifier
 	api  *slackapi.Client
 	last *exchange // the call that was made last
+
+	token string // so that it can be kept out of the log
 }
 
 func (n *Notifier) bot(token string) *bot {
 	client, e := n.exchange()
-	return &bot{n, slackapi.New(token, slackapi.OptionHTTPClient(client), slackapi.OptionAPIURL(n.options.APIURL)), e}
+	return &bot{n, slackapi.New(token, slackapi.OptionHTTPClient(client), slackapi.OptionAPIURL(n.options.APIURL)), e, token}
 }
 
 // notifyBot brings the incident's message up to date, then tells in its thread
@@ -135,7 +137,7 @@ func (b *bot) send(ctx context.Context, action string, pace *rate.Limiter, msg m
 	if !errors.Is(err, errShape) {
 		return err
 	}
-	b.log.Warn("slack refused the layout, sending plain text", "component", "notify/slack", "err", err)
+	b.log.Warn("slack refused the layout, sending plain text", "component", "notify/slack", "err", notify.Redact(err, b.token))
 	err = attempt(
 		slackapi.MsgOptionText(msg.plain, false),
 		slackapi.MsgOptionBlocks(),

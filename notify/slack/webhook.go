@@ -26,7 +26,7 @@ func (n *Notifier) notifyWebhook(ctx context.Context, hook string, m notify.Noti
 		Text: msg.text, Blocks: &slackapi.Blocks{BlockSet: msg.blocks}, Attachments: msg.attachments(),
 	})
 	if errors.Is(err, errShape) {
-		n.log.Warn("slack refused the layout, sending plain text", "component", "notify/slack", "err", err)
+		n.log.Warn("slack refused the layout, sending plain text", "component", "notify/slack", "err", notify.Redact(err, secrets(hook)...))
 		err = n.postWebhook(ctx, hook, &slackapi.WebhookMessage{Text: msg.plain})
 		if errors.Is(err, errShape) {
 			err = notify.Permanent(err)
