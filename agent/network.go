@@ -130,7 +130,8 @@ func (n *network) ask(ctx context.Context, due *time.Time) {
 	n.next = nil
 	n.mu.Unlock()
 	now := time.Now()
-	if r == nil && (len(canaries) == 0 || now.Before(*due)) {
+	regular := len(canaries) > 0 && !now.Before(*due)
+	if r == nil && !regular {
 		return
 	}
 	if r == nil {
@@ -148,14 +149,16 @@ func (n *network) ask(ctx context.Context, due *time.Time) {
 	n.offline = !online && len(n.canaries) > 0
 	offline := n.offline
 	n.mu.Unlock()
-	*due = now.Add(canaryEvery)
-	if offline {
-		*due = now.Add(canaryOffline)
+	if next := now.Add(canaryOffline); regular || offline && next.Before(*due) {
+		*due = now.Add(canaryEvery)
+		if offline {
+			*due = next
+		}
 	}
 	if offline != was {
 		n.log.Info("the network of this machine", "state", map[bool]string{true: "offline", false: "online"}[offline], "err", strings.Join(findings, ", "))
 	}
-	if len(canaries) > 0 {
+	if regular { // those that were asked for may come in any number at once
 		n.observe(ctx, n.result(now, findings, offline, words), offline)
 	}
 }

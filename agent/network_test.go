@@ -229,6 +229,18 @@ func TestACheckIsTheFirstToNotice(t *testing.T) {
 			t.Errorf("open %q", got)
 		}
 		w.online(t, 0)
+		// However many ask meanwhile: a second without a network is no incident.
+		for range 5 {
+			w.check(t)
+		}
+		if got := w.open(); got != "" {
+			t.Errorf("open %q after a moment", got)
+		}
+		u.set(false)
+		time.Sleep(time.Minute)
+		if got := w.open(); got != "" {
+			t.Errorf("open %q after a moment's loss", got)
+		}
 	})
 }
 

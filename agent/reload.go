@@ -131,7 +131,7 @@ func (a *Agent) job(c *checks.Check, s checkSpec) schedule.Job {
 			a.results.Observe(r)
 			a.recent.Observe(r)
 			if !a.network.believes(ctx, r, began) {
-				log.Info("failure not counted, it may be our own", "site", r.Site, "check", r.Check, "condition", string(r.Condition()))
+				log.Debug("failure not counted, it may be our own", "site", r.Site, "check", r.Check, "condition", string(r.Condition()))
 				return true // there is nothing to confirm
 			}
 			if err := a.keeper.Observe(ctx, r); err != nil {
