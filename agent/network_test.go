@@ -220,7 +220,7 @@ func TestWhatStillHoldsIsReleased(t *testing.T) {
 func TestACheckIsTheFirstToNotice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := &uplink{}
-		w := watch(t, end{u, 200, 10 * time.Millisecond}, end{u, 200, 50 * time.Millisecond}, end{u, 200, 2 * time.Second})
+		w := watch(t, end{u, 200, 10 * time.Millisecond}, end{u, 200, 50 * time.Millisecond}, end{u, 200, 100 * time.Millisecond})
 		time.Sleep(15 * time.Second) // between two looks
 		w.online(t, 1)
 		u.set(true)
