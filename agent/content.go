@@ -3,8 +3,8 @@ package agent
 import "github.com/esawatch/esawatch/agent/web"
 
 // contentOf is what the pages show of a plan's configuration.
-func contentOf(p *Plan) web.Content {
-	content := web.Content{Catalog: p.Catalog, ExternalURL: p.Config.Web.ExternalURL}
+func contentOf(p *Plan, externalURL string) web.Content {
+	content := web.Content{Catalog: p.Catalog, ExternalURL: externalURL}
 	for i := range p.Config.Sites {
 		c := &p.Config.Sites[i]
 		site := web.Site{Name: c.Name, URL: c.URL, Labels: c.Labels, RunbookURL: c.RunbookURL}

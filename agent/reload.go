@@ -89,7 +89,7 @@ func (a *Agent) apply(ctx context.Context, plan *Plan) error {
 		a.opts.Level.Set(levelOf(cfg.Log.Level))
 	}
 	a.recent.SetChecks(plan.Checks)
-	a.web.Show(contentOf(plan))
+	a.web.Show(contentOf(plan, a.externalURL(cfg)))
 	a.metrics.configured(plan)
 	old := a.plan
 	a.plan = plan

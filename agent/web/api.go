@@ -182,7 +182,8 @@ func (s *Server) apiRun(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch err := s.opts.RunNow(checks.FullName(site, check)); {
-	case err == nil:
+	case err == nil, errors.Is(err, schedule.ErrBusy) && wantsPage(r):
+		// Who pressed a button wants it run, and it is about to be.
 	case errors.Is(err, schedule.ErrUnknown):
 		fail(http.StatusNotFound, err.Error())
 		return

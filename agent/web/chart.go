@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/esawatch/esawatch/checks/catalog"
 )
 
 // spark is the latency of a check's last results as a line, with a mark for
@@ -119,13 +121,10 @@ func barsOf(entries []entry) (bars []bar, top string) {
 
 // answer is what came back, in a word.
 func (e *entry) answer() string {
-	switch {
-	case e.condition != "" && e.condition.StatusCode() != int(e.status):
+	if e.condition != "" && e.condition != catalog.FromStatus(int(e.status)) {
 		return string(e.condition)
-	case e.status != 0:
-		return strconv.Itoa(int(e.status))
 	}
-	return "no answer"
+	return strconv.Itoa(int(e.status))
 }
 
 // phase is one part of a request's time, in a bar of phasesWidth.

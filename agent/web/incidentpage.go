@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/esawatch/esawatch/agent/incident"
@@ -84,6 +85,12 @@ func (p *page) alertOf(inc *incident.Incident, a *incident.Alert) alertRow {
 		Check: a.Check, Link: p.Root.to("sites", inc.Site) + "#" + a.Check,
 		Look: alarmed(a.Severity, "firing"), Since: momentOf(a.Since, p.now), Lasted: span(p.now.Sub(a.Since)),
 	}
+	switch {
+	case a.Firing && a.Hush == incident.HushMuted:
+		row.Look = muted()
+	case a.Flapping:
+		row.Look.Word = "flapping"
+	}
 	if !a.Firing {
 		row.Look, row.Ended = look{"ok", "recovered", 1}, momentOf(a.ResolvedAt, p.now).Text
 		row.Lasted = span(a.ResolvedAt.Sub(a.Since))
@@ -101,6 +108,9 @@ func (p *page) timeline(inc *incident.Incident) []eventRow {
 	seq := 0
 	for _, e := range inc.Events {
 		look, text := eventText(&e, inc)
+		if e.Quiet {
+			text += " (not told)"
+		}
 		rows = append(rows, eventRow{At: momentOf(e.At, p.now), Look: look, Text: text, Gap: e.Seq > seq+1})
 		times = append(times, e.At)
 		seq = e.Seq
@@ -151,25 +161,31 @@ func eventText(e *incident.Event, inc *incident.Incident) (look, string) {
 	case incident.EventSteady:
 		return loud, fmt.Sprintf("%s no longer flaps", e.Check)
 	case incident.EventMuted:
-		return look{Class: "idle"}, "Muted by a silence or maintenance"
+		return look{Class: "idle"}, strings.TrimSpace(e.Check + " is muted by a silence or maintenance")
 	case incident.EventUnmuted:
-		return loud, "No longer muted"
+		return loud, strings.TrimSpace(e.Check + " is no longer muted")
 	}
 	return look{Class: "idle"}, string(e.Kind)
 }
 
 func (p *page) toldOf(inc *incident.Incident, name string, d incident.Delivery) toldRow {
 	row := toldRow{Receiver: name}
+	at := "at " + momentOf(d.ToldAt, p.now).Text
+	if d.Digest != "" {
+		at += ", in a digest of several"
+	}
 	switch {
 	case d.Dropped:
 		row.Look, row.Text = look{"bad", "refused", 0}, d.LastError
 	case d.LastError != "" && d.Attempts > 0:
 		row.Look = look{"warn", "trying", 0}
 		row.Text = fmt.Sprintf("%s in vain: %s", plural(d.Attempts, "attempt"), d.LastError)
-	case d.Seq >= inc.Seq:
-		row.Look, row.Text = look{"ok", "told", 0}, "at "+momentOf(d.ToldAt, p.now).Text
+	case d.Seq >= inc.News() && !d.ToldAt.IsZero():
+		row.Look, row.Text = look{"ok", "told", 0}, at
 	case !d.ToldAt.IsZero():
-		row.Look, row.Text = look{"info", "told", 0}, "at "+momentOf(d.ToldAt, p.now).Text+"; newer changes follow"
+		row.Look, row.Text = look{"info", "told", 0}, at+"; newer changes follow"
+	case inc.Open() && inc.Held():
+		row.Look, row.Text = muted(), "held back"
 	default:
 		row.Look, row.Text = look{"info", "soon", 0}, "not told yet"
 	}

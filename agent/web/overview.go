@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -10,8 +11,13 @@ import (
 	"github.com/esawatch/esawatch/checks"
 )
 
-// manyChecks is from when on the first page offers to filter.
-const manyChecks = 30
+const (
+	// manyChecks is from when on the first page offers to filter.
+	manyChecks = 30
+	// maxRows is how many checks the first page lists unless it is asked for all.
+	// Those that are not up are always among them.
+	maxRows = 1000
+)
 
 // overview is the first page: what is broken, then everything.
 type overview struct {
@@ -25,7 +31,9 @@ type overview struct {
 	Unwell   bool // show only what is not well
 	Matches  int
 	Total    int
-	Reload   string // the form's target
+	Target   string // of the form
+	More     int    // checks that are up and were left out
+	All      string // link that shows them too
 }
 
 // group is one site with its checks.
@@ -54,14 +62,18 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	v := overview{
 		Query: strings.TrimSpace(q.Get("q")), Unwell: q.Get("show") == "unwell",
-		Total: p.content.count(), Reload: p.Home(),
+		Total: p.content.count(), Target: p.Home(),
+	}
+	rows := maxRows
+	if q.Get("show") == "all" {
+		rows = v.Total
 	}
 	v.Filter = v.Total > manyChecks || v.Query != "" || v.Unwell
 	for _, inc := range s.opts.Incidents.Open() {
 		v.Stories = append(v.Stories, p.storyOf(&inc))
 	}
 	slices.SortStableFunc(v.Stories, func(a, b story) int { return b.Look.rank - a.Look.rank })
-	well := s.groups(p, &v)
+	well := s.groups(p, &v, rows)
 	v.Headline, v.Look = verdictOf(v.Stories, v.Total, well)
 	v.Counts = counts(len(p.content.Sites), v.Total, well)
 	p.Icon = v.Look.Class
@@ -70,12 +82,14 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
 	} else {
 		p.Title = v.Headline
 	}
+	v.All = p.Home() + "?" + url.Values{"show": {"all"}, "q": {v.Query}}.Encode()
 	p.Body = &v
 	s.write(w, r, http.StatusOK, "overview", p)
 }
 
-// groups fills in the sites, and returns how many checks of all are well.
-func (s *Server) groups(p *page, v *overview) (well int) {
+// groups fills in the sites with as many rows, and returns how many checks of
+// all are well.
+func (s *Server) groups(p *page, v *overview, rows int) (well int) {
 	var h history
 	for i := range p.content.Sites {
 		site := &p.content.Sites[i]
@@ -95,6 +109,10 @@ func (s *Server) groups(p *page, v *overview) (well int) {
 				continue
 			}
 			v.Matches++
+			if look.Class == "ok" && v.Matches-v.More > rows {
+				v.More++
+				continue
+			}
 			g.Rows = append(g.Rows, p.rowOf(g.Link, c, look, &h))
 		}
 		if len(g.Rows) > 0 {
@@ -150,6 +168,8 @@ func matches(query, text string) bool {
 // verdictOf is the whole state in one sentence.
 func verdictOf(stories []story, total, well int) (string, look) {
 	switch {
+	case len(stories) > 0 && stories[0].Look == muted():
+		return plural(len(stories), "open incident") + ", muted", stories[0].Look
 	case len(stories) > 0:
 		return plural(len(stories), "open incident"), stories[0].Look
 	case total == 0:

@@ -23,6 +23,7 @@ type look struct {
 // The looks of checks and sites.
 func up() look         { return look{"ok", "up", 1} }
 func waiting() look    { return look{"idle", "waiting", 0} }
+func muted() look      { return look{"idle", "muted", 2} }
 func recovering() look { return look{"warn", "recovering", 2} }
 func confirming(n, of int) look {
 	if of > 1 && n > 0 {
@@ -51,17 +52,7 @@ func checkLook(rec *incident.Record, c *Check, newest *checks.Result) look {
 	state := rec.Checks[c.Name]
 	switch state.State {
 	case incident.Firing:
-		severity := catalog.Critical
-		if alert, ok := alertOf(rec, c.Name); ok {
-			severity = alert.Severity
-		}
-		switch newest.Outcome {
-		case checks.Pass:
-			return recovering()
-		case checks.Degraded:
-			return alarmed(severity, "degraded")
-		}
-		return alarmed(severity, "failing")
+		return firingLook(rec, c, newest)
 	case incident.Pending:
 		n := 0
 		for _, streak := range state.Locations {
@@ -71,6 +62,9 @@ func checkLook(rec *incident.Record, c *Check, newest *checks.Result) look {
 			return confirming(n, c.Failures)
 		}
 	}
+	if rec.Memory[c.Name].Flapping {
+		return firingLook(rec, c, newest)
+	}
 	switch newest.Outcome {
 	case "":
 		return waiting()
@@ -78,6 +72,26 @@ func checkLook(rec *incident.Record, c *Check, newest *checks.Result) look {
 		return up()
 	}
 	return confirming(0, c.Failures)
+}
+
+// firingLook is that of a check that fires, or flaps.
+func firingLook(rec *incident.Record, c *Check, newest *checks.Result) look {
+	alert, ok := alertOf(rec, c.Name)
+	severity := catalog.Critical
+	if ok {
+		severity = alert.Severity
+	}
+	switch {
+	case alert.Hush == incident.HushMuted:
+		return muted()
+	case rec.Memory[c.Name].Flapping:
+		return alarmed(severity, "flapping")
+	case newest.Outcome == checks.Pass:
+		return recovering()
+	case newest.Outcome == checks.Degraded:
+		return alarmed(severity, "degraded")
+	}
+	return alarmed(severity, "failing")
 }
 
 // alertOf is a check's alert in the open incident.
@@ -152,6 +166,9 @@ func (p *page) storyOf(inc *incident.Incident) story {
 		ID: inc.ID, Link: p.Root.to("incidents", inc.ID),
 		Site: inc.Site, SiteLink: p.Root.to("sites", inc.Site),
 		Open: inc.Open(), Since: momentOf(inc.Since, p.now), Look: severityLook(inc.Severity),
+	}
+	if st.Open && inc.Held() {
+		st.Look = muted()
 	}
 	end := p.now
 	if !st.Open {

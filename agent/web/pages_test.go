@@ -1,0 +1,460 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/esawatch/esawatch/agent/incident"
+	"github.com/esawatch/esawatch/agent/store/memstore"
+	"github.com/esawatch/esawatch/checks"
+	"github.com/esawatch/esawatch/checks/catalog"
+	"github.com/esawatch/esawatch/checks/probe"
+)
+
+// scene is a server with a site to show, fed as the agent feeds it.
+type scene struct {
+	*Server
+	recent *Recent
+	keeper *incident.Keeper
+	ran    []string // by RunNow
+	runErr error
+	clock  time.Time // start of the last result
+}
+
+// newScene watches shop/home, shop/login and blog/home.
+func newScene(t testing.TB, edit func(*Options)) *scene {
+	t.Helper()
+	names := []string{"shop/home", "shop/login", "blog/home"}
+	sc := &scene{recent: NewRecent(), clock: time.Now().Add(-time.Hour).UTC().Truncate(time.Millisecond)}
+	sc.keeper = incident.NewKeeper(memstore.New(), incident.Options{})
+	policies := map[string]incident.Policy{}
+	for _, name := range names {
+		policies[name] = incident.Policy{Failures: 2, ResolveAfter: 2}
+	}
+	if err := sc.keeper.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := sc.keeper.SetPolicies(t.Context(), policies, incident.Timings{}); err != nil {
+		t.Fatal(err)
+	}
+	opts := options()
+	opts.Recent, opts.Incidents, opts.Location, opts.Version = sc.recent, sc.keeper, "fra-1", "1.2.3"
+	opts.RunNow = func(name string) error {
+		sc.ran = append(sc.ran, name)
+		return sc.runErr
+	}
+	if edit != nil {
+		edit(&opts)
+	}
+	sc.Server, _ = start(t, opts)
+	sc.recent.SetChecks(checkList(names...))
+	sc.Show(contentFor(names...))
+	return sc
+}
+
+func contentFor(names ...string) Content {
+	c := Content{ExternalURL: "https://watch.example.com/esa"}
+	for _, name := range names {
+		site, check := checks.SplitName(name)
+		if n := len(c.Sites); n == 0 || c.Sites[n-1].Name != site {
+			c.Sites = append(c.Sites, Site{Name: site, URL: "https://" + site + ".example.com",
+				Origin: "203.0.113.10:443", Labels: map[string]string{"team": "storefront"}})
+		}
+		s := &c.Sites[len(c.Sites)-1]
+		s.Checks = append(s.Checks, Check{Name: check, URL: s.URL + "/", Method: "GET", Schedule: "30s", Failures: 2})
+	}
+	return c
+}
+
+// observe feeds a result of a check, made by result, as the agent does.
+func (sc *scene) observe(t testing.TB, name string, condition catalog.Condition, edit func(*checks.Result)) {
+	t.Helper()
+	sc.clock = sc.clock.Add(time.Second)
+	r := result(sc.clock, condition)
+	r.Site, r.Check = checks.SplitName(name)
+	if r.Diagnosis != nil {
+		view := catalog.Default().View(condition, "en")
+		r.Diagnosis = &catalog.Diagnosis{
+			Condition: condition, Title: view.Title, Fault: view.Fault, Owner: view.Owner, Severity: view.Severity,
+			Summary: view.Summary, Steps: view.Steps, DocURL: view.DocURL, RunbookURL: "https://wiki.example.com/" + string(condition),
+			Evidence: []string{"status: " + string(condition) + ", want 2xx", "ESA request id: a3b5"}, Verdict: "the origin answers directly",
+		}
+	}
+	r.TLS = &checks.TLS{Version: "TLS 1.3", Cipher: "TLS_AES_128_GCM_SHA256", Issuer: "CN=Test CA", Subject: "CN=shop", NotAfter: time.Now().Add(40 * 24 * time.Hour)}
+	r.Edge = probe.Edge{ViaESA: "yes", RequestID: "a3b5", NodeIP: "163.181.78.152", POP: "de7", CacheStatus: "MISS"}
+	if edit != nil {
+		edit(&r)
+	}
+	sc.recent.Observe(r)
+	if err := sc.keeper.Observe(context.Background(), r); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// has demands that an answer be well and hold each of the texts.
+func has(t *testing.T, a answer, texts ...string) {
+	t.Helper()
+	if a.StatusCode != http.StatusOK {
+		t.Errorf("%s: got %d", a.Request.URL, a.StatusCode)
+	}
+	for _, text := range texts {
+		if !strings.Contains(a.body, text) {
+			t.Errorf("%s: no %q in\n%s", a.Request.URL, text, a.body)
+		}
+	}
+}
+
+func lacks(t *testing.T, a answer, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		if strings.Contains(a.body, text) {
+			t.Errorf("%s: %q in\n%s", a.Request.URL, text, a.body)
+		}
+	}
+}
+
+// badge is how a state is written.
+func badge(class, word string) string {
+	return fmt.Sprintf(`<span class="badge %s">%s</span>`, class, word)
+}
+
+// TestOverviewTellsTheStory goes through an incident from its beginning to its end.
+func TestOverviewTellsTheStory(t *testing.T) {
+	sc := newScene(t, nil)
+	has(t, get(t, sc.Server, "/"), "Waiting for the first results", badge("idle", "waiting"), "no result yet")
+
+	for _, name := range []string{"shop/home", "shop/login", "blog/home"} {
+		sc.observe(t, name, "", nil)
+	}
+	page := get(t, sc.Server, "/")
+	has(t, page, "All checks pass", "2 sites, 3 checks, 3 up", badge("ok", "up"), "200 in 200 ms", "icon-ok.svg", "100 %")
+	lacks(t, page, "badge bad", "badge warn", "open incident")
+
+	sc.observe(t, "shop/login", "522", nil)
+	has(t, get(t, sc.Server, "/"), "No open incident", badge("warn", "failing 1/2"), "522 Connection timed out in 200 ms")
+
+	sc.observe(t, "shop/login", "522", nil)
+	page = get(t, sc.Server, "/")
+	has(t, page, "1 open incident", badge("bad", "critical"), badge("bad", "failing"), "icon-bad.svg",
+		"<title>shop: 522 Connection timed out – esawatch</title>", "The origin answers directly"[1:], "<li>", "<code>curl",
+		`<dt>status</dt><dd>522, want 2xx</dd>`, `href="https://wiki.example.com/522"`, `href="./catalog/522"`)
+	if shop, blog := strings.Index(page.body, `href="./sites/shop"`), strings.Index(page.body, `href="./sites/blog"`); shop < 0 || shop > blog {
+		t.Error("the site that is down does not come first")
+	}
+
+	sc.observe(t, "shop/home", "slow", nil)
+	sc.observe(t, "shop/home", "slow", nil)
+	has(t, get(t, sc.Server, "/"), "Also: Slow answer", badge("warn", "degraded"), "Slow answer: 200 in 200 ms")
+
+	sc.observe(t, "shop/login", "", nil)
+	has(t, get(t, sc.Server, "/"), badge("warn", "recovering"))
+	sc.observe(t, "shop/login", "", nil)
+	page = get(t, sc.Server, "/")
+	has(t, page, "1 open incident", badge("warn", "warning"))
+	lacks(t, page, badge("bad", "failing"), "522 Connection")
+	sc.observe(t, "shop/home", "", nil)
+	sc.observe(t, "shop/home", "", nil)
+	page = get(t, sc.Server, "/")
+	has(t, page, "All checks pass")
+	lacks(t, page, "open incident")
+}
+
+func TestMutedIsQuiet(t *testing.T) {
+	sc := newScene(t, nil)
+	sc.observe(t, "shop/home", "522", nil)
+	sc.observe(t, "shop/home", "522", nil)
+	_, err := sc.keeper.Update(t.Context(), "shop", func(rec incident.Record) (incident.Record, bool) {
+		rec.Incidents = slices.Clone(rec.Incidents)
+		inc := &rec.Incidents[0]
+		alert := inc.Alerts["home"]
+		alert.Hush = incident.HushMuted
+		inc.Alerts = map[string]incident.Alert{"home": alert}
+		return rec, true
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := get(t, sc.Server, "/")
+	has(t, page, "1 open incident, muted", badge("idle", "muted"))
+	lacks(t, page, "badge bad")
+}
+
+func TestOverviewFilters(t *testing.T) {
+	sc := newScene(t, nil)
+	lacks(t, get(t, sc.Server, "/"), "<form")
+	sc.observe(t, "shop/home", "", nil)
+	page := get(t, sc.Server, "/?q=shop+LOGIN")
+	has(t, page, `value="shop LOGIN"`, "1 of 3 checks", `href="./sites/shop#login"`)
+	lacks(t, page, `href="./sites/shop#home"`, `href="./sites/blog"`)
+	page = get(t, sc.Server, "/?show=unwell")
+	has(t, page, "2 of 3 checks", " checked>")
+	lacks(t, page, `href="./sites/shop#home"`)
+	has(t, get(t, sc.Server, "/?q=nothing+like+it"), "No check matches.")
+}
+
+// TestOverviewIsBounded: what is up makes room, what is not never does.
+func TestOverviewIsBounded(t *testing.T) {
+	sc := newScene(t, nil)
+	var names []string
+	for i := range maxRows + 10 {
+		names = append(names, fmt.Sprintf("big/check-%d", i))
+	}
+	sc.recent.SetChecks(checkList(names...))
+	sc.Show(contentFor(names...))
+	for _, name := range names[:maxRows+9] {
+		sc.observe(t, name, "", nil)
+	}
+	page := get(t, sc.Server, "/")
+	has(t, page, "9 more checks are up and not listed", badge("idle", "waiting"), `href="./?q=&amp;show=all"`)
+	if n := strings.Count(page.body, `class="spark"`); n != maxRows+1 {
+		t.Errorf("%d rows, want %d that are up and the one that is not", n, maxRows)
+	}
+	page = get(t, sc.Server, "/?q=&show=all")
+	if n := strings.Count(page.body, `class="spark"`); n != len(names) || strings.Contains(page.body, "not listed") {
+		t.Errorf("%d rows of all, want %d", n, len(names))
+	}
+}
+
+func TestSitePage(t *testing.T) {
+	sc := newScene(t, nil)
+	sc.observe(t, "shop/home", "", nil)
+	sc.observe(t, "shop/home", "522", nil)
+	sc.observe(t, "shop/home", "522", func(r *checks.Result) {
+		r.Origin = &checks.Origin{StatusCode: 0, DurationSeconds: 3, Condition: "connect_timeout"}
+	})
+	page := get(t, sc.Server, "/sites/shop")
+	has(t, page, "<h1>shop ", "team=storefront", "203.0.113.10:443", `href="../catalog/522"`,
+		"<dt>Answer</dt><dd>522 </dd>", "<dd>none (connect_timeout)</dd>", "<dt>POP</dt><dd>de7</dd>", "<dt>Cache</dt><dd>MISS</dd>",
+		"<dt>Request id</dt><dd>a3b5</dd>", `class="p-processing"`, "processing <b>150 ms</b>", badge("ok", "valid"), "39 d 23 h", "CN=Test CA",
+		"Last 3 results", "connect_timeout", "33.33 %", `<form method="post" action="../api/v1/checks/shop/home/run">`,
+		"No result yet.", `data-events="../events"`)
+	lacks(t, page, "blog")
+
+	for range 2 {
+		sc.observe(t, "shop/home", "", func(r *checks.Result) { r.TLS.NotAfter = time.Now().Add(-time.Hour) })
+	}
+	page = get(t, sc.Server, "/sites/shop")
+	has(t, page, "Past incidents", "shop: 522 Connection timed out", badge("bad", "expired"))
+	lacks(t, page, "What to do")
+}
+
+func TestIncidentPage(t *testing.T) {
+	sc := newScene(t, nil)
+	for _, step := range []struct {
+		check string
+		c     catalog.Condition
+	}{
+		{"shop/home", "slow"}, {"shop/home", "slow"}, {"shop/login", "522"}, {"shop/login", "522"}, {"shop/login", "521"},
+	} {
+		sc.observe(t, step.check, step.c, nil)
+	}
+	open := sc.keeper.Open()
+	if len(open) != 1 {
+		t.Fatalf("%d open incidents", len(open))
+	}
+	id := open[0].ID
+	_, err := sc.keeper.Update(t.Context(), "shop", func(rec incident.Record) (incident.Record, bool) {
+		rec.Incidents = slices.Clone(rec.Incidents)
+		rec.Incidents[0].Deliveries = map[string]incident.Delivery{
+			"oncall": {Seq: open[0].Seq, ToldAt: sc.clock},
+			"hook":   {Attempts: 2, LastError: "connection refused"},
+			"mail":   {Dropped: true, LastError: "no such mailbox"},
+			"pager":  {},
+		}
+		return rec, true
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := get(t, sc.Server, "/incidents/"+id)
+	has(t, page, "<h1>521 ", id, "First failure", "Opened: home fails with slow", "login fails too with 522", "Severity rose to critical",
+		"login changed from 522 to 521", "&#43;3 s", `href="../catalog/521"`, `href="../catalog/slow"`, "Slow answer",
+		"2 attempts in vain: connection refused", "no such mailbox", "not told yet", badge("ok", "told"), `data-events=`)
+
+	for _, name := range []string{"shop/home", "shop/home", "shop/login", "shop/login"} {
+		sc.observe(t, name, "", nil)
+	}
+	page = get(t, sc.Server, "/incidents/"+id)
+	has(t, page, badge("ok", "resolved"), "Resolved: login recovered", "home recovered", "recovered")
+	lacks(t, page, "data-events=", badge("bad", "firing"))
+	has(t, get(t, sc.Server, "/incidents"), "shop: 521 ", `href="./incidents/`+id+`"`, badge("idle", "resolved"))
+}
+
+func TestCatalogPages(t *testing.T) {
+	sc := newScene(t, nil)
+	page := get(t, sc.Server, "/catalog")
+	for _, c := range catalog.Default().Conditions() {
+		has(t, page, fmt.Sprintf(`href="./catalog/%s"`, c))
+	}
+	page = get(t, sc.Server, "/catalog?q=522")
+	if first := strings.Index(page.body, `href="./catalog/`); !strings.HasPrefix(page.body[max(first, 0):], `href="./catalog/522"`) {
+		t.Errorf("522 does not come first:\n%s", page.body)
+	}
+	lacks(t, page, `href="./catalog/404"`)
+	has(t, get(t, sc.Server, "/catalog?q=%E6%BA%90%E7%AB%99&lang=zh"), `lang="zh"`, "错误目录", `href="./catalog/521?lang=zh"`, `name="lang" value="zh"`, "严重")
+	has(t, get(t, sc.Server, "/catalog?q=zzzz"), "No entry matches.")
+
+	has(t, get(t, sc.Server, "/catalog/522"), "Connection timed out", "origin link", "What to do", "<code>", `href="../catalog/522?lang=zh"`, `lang="en"`)
+	has(t, get(t, sc.Server, "/catalog/522?lang=zh"), "连接源站超时", "处理步骤", `href="../catalog/522"`, `<html lang="zh">`, "回源链路")
+	has(t, get(t, sc.Server, "/catalog/TLS_Expired"), "tls_expired")
+	has(t, get(t, sc.Server, "/catalog/418"), "no entry of its own")
+}
+
+func TestNotFound(t *testing.T) {
+	sc := newScene(t, nil)
+	for path, want := range map[string]string{
+		"/nothing":         `href="./">The status page`,
+		"/a/b/c":           `href="../../">The status page`,
+		"/sites/none":      `no site &#34;none&#34;`,
+		"/incidents/a%2Fb": `href="../incidents">All incidents`,
+		"/catalog/5220":    `href="../catalog">The whole catalog`,
+		"/catalog/999":     "no condition",
+		"/static/none.css": "no such page",
+		"/static/":         "no such page",
+	} {
+		got := get(t, sc.Server, path)
+		if got.StatusCode != 404 || !strings.Contains(got.body, want) || !strings.HasPrefix(got.Header.Get("Content-Type"), "text/html") {
+			t.Errorf("%s: got %d, want 404 with %q:\n%s", path, got.StatusCode, want, got.body)
+		}
+	}
+	if got := do(t, request(t, "POST", sc.Addr(), "/", nil)); got.StatusCode != 405 {
+		t.Errorf("POST /: got %d, want 405", got.StatusCode)
+	}
+}
+
+// hostile is text as an enemy would put it wherever a server's words are shown.
+const hostile = `"'><script>alert(1)</script><img src=x onerror=alert(1)>` + "`</code><b>`" + `{{.}}`
+
+// TestHostileTextIsEscaped fills every text of a result with it.
+func TestHostileTextIsEscaped(t *testing.T) {
+	sc := newScene(t, nil)
+	evil := func(r *checks.Result) {
+		r.URL, r.HTTPVersion, r.RemoteAddress = "javascript:alert(1)//"+hostile, hostile, hostile
+		r.TLS.Issuer, r.TLS.Subject, r.TLS.Cipher, r.TLS.Version = hostile, hostile, hostile, hostile
+		r.Edge = probe.Edge{ViaESA: hostile, RequestID: hostile, NodeIP: hostile, POP: hostile, CacheStatus: hostile, ErrorToken: hostile, ProxyStatus: hostile}
+		r.Origin.Condition = hostile
+		d := r.Diagnosis
+		d.Title, d.Owner, d.Summary, d.Verdict = hostile, hostile, hostile, hostile
+		d.Evidence, d.Steps = []string{hostile, "x: " + hostile}, []string{hostile}
+		d.DocURL, d.RunbookURL = "javascript:alert(1)", "data:text/html,"+hostile
+	}
+	sc.observe(t, "shop/home", "522", evil)
+	sc.observe(t, "shop/home", "522", evil)
+	q := url.QueryEscape(hostile)
+	for _, path := range []string{"/", "/?q=" + q, "/sites/shop", "/sites/" + url.PathEscape(hostile), "/incidents",
+		"/incidents/" + sc.keeper.Open()[0].ID, "/incidents/" + url.PathEscape(hostile), "/catalog?q=" + q, "/catalog/" + url.PathEscape(hostile)} {
+		page := get(t, sc.Server, path)
+		lacks(t, page, "<script>", "<img", "onerror=alert(1)>", "</code><b>", `href="javascript:`, `href="data:`)
+	}
+}
+
+// TestPagesStayWithinTheirPolicy: nothing inline, nothing from elsewhere, and
+// each says what may be loaded.
+func TestPagesStayWithinTheirPolicy(t *testing.T) {
+	sc := newScene(t, nil)
+	sc.observe(t, "shop/home", "522", nil)
+	sc.observe(t, "shop/home", "522", nil)
+	inline := regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+=|<script>|javascript:|<base|<iframe`)
+	loaded := regexp.MustCompile(`<(?:script|link|img)[^>]*(?:src|href)="([^"]*)"`)
+	for _, path := range []string{"/", "/sites/shop", "/incidents", "/incidents/" + sc.keeper.Open()[0].ID, "/catalog", "/catalog/522", "/a/b/none"} {
+		page := get(t, sc.Server, path)
+		if found := inline.FindString(page.body); found != "" {
+			t.Errorf("%s: %q, which the policy forbids", path, found)
+		}
+		if csp := page.Header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'; style-src 'self'; script-src 'self';") || strings.Contains(csp, "unsafe") {
+			t.Errorf("%s: policy %q", path, csp)
+		}
+		for _, m := range loaded.FindAllStringSubmatch(page.body, -1) {
+			u, err := page.Request.URL.Parse(m[1])
+			if err != nil || u.Host != sc.Addr().String() {
+				t.Errorf("%s loads %q: %v", path, m[1], err)
+				continue
+			}
+			got := do(t, request(t, "GET", sc.Addr(), u.RequestURI(), nil))
+			if got.StatusCode != 200 || !strings.Contains(got.Header.Get("Cache-Control"), "immutable") {
+				t.Errorf("%s loads %q: %d, %q", path, u, got.StatusCode, got.Header.Get("Cache-Control"))
+			}
+		}
+	}
+}
+
+// TestEveryLinkLeadsSomewhere follows all links of our own from the first page.
+func TestEveryLinkLeadsSomewhere(t *testing.T) {
+	sc := newScene(t, nil)
+	for _, c := range []catalog.Condition{"522", "522", "521", "", ""} {
+		sc.observe(t, "shop/home", c, nil)
+	}
+	sc.observe(t, "blog/home", "404", nil)
+	sc.observe(t, "blog/home", "404", nil)
+	link := regexp.MustCompile(`(?:href|src)="([^"]*)"`)
+	ids := regexp.MustCompile(`\sid="([^"]*)"`)
+	todo, seen := []string{"/"}, map[string]bool{"/": true}
+	for len(todo) > 0 {
+		path := todo[0]
+		todo = todo[1:]
+		page := get(t, sc.Server, path)
+		if page.StatusCode != 200 {
+			t.Errorf("%s: got %d", path, page.StatusCode)
+		}
+		found := map[string]bool{}
+		for _, m := range ids.FindAllStringSubmatch(page.body, -1) {
+			if found[m[1]] {
+				t.Errorf("%s: id %q twice", path, m[1])
+			}
+			found[m[1]] = true
+		}
+		for _, m := range link.FindAllStringSubmatch(page.body, -1) {
+			u, err := page.Request.URL.Parse(strings.ReplaceAll(m[1], "&amp;", "&"))
+			if err != nil {
+				t.Errorf("%s: link %q: %v", path, m[1], err)
+				continue
+			}
+			if u.Host == sc.Addr().String() && !seen[u.RequestURI()] {
+				seen[u.RequestURI()] = true
+				todo = append(todo, u.RequestURI())
+			}
+		}
+	}
+	if len(seen) < 100 {
+		t.Errorf("followed %d links, want the catalog's in two languages at least", len(seen))
+	}
+}
+
+// TestPagesOnLoopbackArePrivate: a page elsewhere whose name was made to point
+// here reads nothing.
+func TestPagesOnLoopbackArePrivate(t *testing.T) {
+	sc := newScene(t, nil)
+	for _, path := range []string{"/", "/api/v1/results", "/events", "/static/style.css"} {
+		for host, want := range map[string]int{"evil.example": 403, "watch.example.com": 200, "localhost": 200} {
+			if path == "/events" && want == 200 {
+				continue // it would go on
+			}
+			got := do(t, request(t, "GET", sc.Addr(), path, func(r *http.Request) { r.Host = host }))
+			if got.StatusCode != want {
+				t.Errorf("%s as %s: got %d, want %d", path, host, got.StatusCode, want)
+			}
+		}
+	}
+}
+
+func TestTroubleOfTheAgentIsShown(t *testing.T) {
+	sc := newScene(t, func(o *Options) { o.Ready = func() error { return fmt.Errorf("the store cannot be <written>") } })
+	has(t, get(t, sc.Server, "/"), `role="alert"`, "the store cannot be &lt;written&gt;")
+}
+
+func TestCompression(t *testing.T) {
+	sc := newScene(t, nil)
+	plain := get(t, sc.Server, "/catalog")
+	// A transport that was not asked to compress by itself says what came.
+	got := do(t, request(t, "GET", sc.Addr(), "/catalog", func(r *http.Request) { r.Header.Set("Accept-Encoding", "gzip") }))
+	if got.Header.Get("Content-Encoding") != "gzip" || len(got.body)*2 > len(plain.body) {
+		t.Errorf("got %q, %d bytes of %d", got.Header.Get("Content-Encoding"), len(got.body), len(plain.body))
+	}
+}
