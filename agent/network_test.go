@@ -280,6 +280,25 @@ func TestNoCanaries(t *testing.T) {
 	})
 }
 
+// While the agent is offline nothing that fails counts, not even an answer: who
+// knows whose it is. And who has no time to wait goes by what is known.
+func TestNoFailureCountsOffline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watch(t, end{&uplink{}, 522, time.Millisecond}, end{&uplink{cut: true}, 0, 50 * time.Millisecond})
+		time.Sleep(time.Second)
+		w.check(t)
+		time.Sleep(time.Minute)
+		if got := w.open(); got != "agent@fra-1" {
+			t.Errorf("open %q", got)
+		}
+		hurried, cancel := context.WithCancel(t.Context())
+		cancel()
+		if w.network.online(hurried) {
+			t.Error("online, to one who cannot wait")
+		}
+	})
+}
+
 // An answer of a network that wants a login first is none of the canary's.
 func TestAlive(t *testing.T) {
 	for status, want := range map[int]bool{0: false, 200: true, 302: true, 404: true, 503: true, 511: false} {
