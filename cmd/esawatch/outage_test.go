@@ -83,7 +83,9 @@ func TestWebhookIsBrokenInManyWays(t *testing.T) {
 	t.Parallel()
 	h := newHome(t, homeSite, webhookReceiver)
 	h.slack.Fail(notifytest.SlackFault{Status: 500}, notifytest.SlackFault{Reset: true},
-		notifytest.SlackFault{Error: "ratelimited", RetryAfter: "1"})
+		notifytest.SlackFault{Error: "ratelimited", RetryAfter: "1"},
+		// Taken for a message whose form is refused, which is a warning of its own.
+		notifytest.SlackFault{Error: "cannot post to " + notifytest.SlackWebhookPath})
 	h.edge.Set(edgetest.Status(521))
 	d := h.start()
 	d.untilTold(h, 1)
@@ -94,6 +96,9 @@ func TestWebhookIsBrokenInManyWays(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.until("the end is told", func() bool { tops := h.slack.Tops(); return isOver(tops[len(tops)-1]) })
+	if !d.log.hasLine("slack refused the layout", "cannot post") {
+		t.Error("the log does not say that the layout was refused")
+	}
 	for _, part := range []string{"500", "ratelimited"} {
 		if !d.log.hasLine("notification failed", part) {
 			t.Errorf("no line of the log says that an attempt failed with %q", part)
