@@ -153,6 +153,9 @@ func (p *Probe) prepareTransport() {
 			MaxReceiveBufferPerConnection: 1 << 20,
 		},
 	}
+	if !p.req.Reuse {
+		p.transport.IdleConnTimeout = freshIdle
+	}
 	if p.proxy != nil {
 		p.transport.Proxy = p.proxy.forwards
 	}

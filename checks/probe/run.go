@@ -32,6 +32,7 @@ type run struct {
 	dialTarget string // HOST:PORT of the site that is connected to
 	dialHost   string // the name that is resolved
 	peer       *peerConn
+	opened     time.Time   // when it stood, ready for HTTP
 	unproven   atomic.Bool // the server asked for a client certificate in vain
 
 	jar   *cookiejar.Jar // made at the first redirect that sets a cookie
