@@ -159,8 +159,8 @@ func (g gauge) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// G#1708, K#1717, #2474: the agent's own uplink fails, and not every site alerts.
-func TestOwnNetworkFails(t *testing.T) {
+// And K#1717, K#2474: the agent's own uplink fails, and not every site alerts.
+func TestGatus1708OwnUplinkFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := &uplink{}
 		w := watch(t, end{u, 200, 100 * time.Millisecond}, end{u, 200, 50 * time.Millisecond}, end{u, 404, 80 * time.Millisecond})

@@ -22,10 +22,10 @@ func met(check, certificate string, at time.Time) checks.Result {
 	return r
 }
 
-// K#5374, #3964: the nodes of an edge take a new certificate at different times,
+// And K#3964: the nodes of an edge take a new certificate at different times,
 // so a check meets both in turns. That is told once, and once more at half the
 // time that is left.
-func TestUnevenRollout(t *testing.T) {
+func TestUptimeKuma5374NodesTakeACertificateUnevenly(t *testing.T) {
 	p := Policy{Failures: 3, ResolveAfter: 2}
 	rec, now, writes := Record{}, epoch, 0
 	step := func(certificate string, d time.Duration) {

@@ -8,9 +8,9 @@ import (
 	"github.com/esawatch/esawatch/agent/store/memstore"
 )
 
-// K#3031, #6054, A#204: a check that comes and goes is told as flapping once,
+// And K#6054, A#204: a check that comes and goes is told as flapping once,
 // and then not before it is steady. Each row feeds results a minute apart.
-func TestFlapping(t *testing.T) {
+func TestUptimeKuma3031FlappingFloods(t *testing.T) {
 	p := Policy{Flapping: Flapping{Changes: 3, Window: 30 * time.Minute}}
 	comeAndGo := func(n int) string { return strings.Repeat("a:522 a:ok ", n) }
 	const upToNotice = "OPENED:a(>522) FLAPPING:a(>522)"

@@ -287,9 +287,9 @@ func TestWindow(t *testing.T) {
 	}
 }
 
-// K#7148, #4004: down before and after a window does not re-alert, and a
+// And K#4004: down before and after a window does not re-alert, and a
 // recovery inside one is told; through the keeper, with real time passing.
-func TestMaintenanceInTheKeeper(t *testing.T) {
+func TestUptimeKuma7148DownBeforeAndAfterAWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := start(t, memstore.New(), Options{}, policies(Policy{}, "shop/a", "shop/b", "blog/a"))
 		ctx, cancel := context.WithCancel(t.Context())
