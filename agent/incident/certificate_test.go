@@ -159,4 +159,12 @@ func TestCertificateInAMute(t *testing.T) {
 	if strings.ToLower(loud(known)) != loud(known) {
 		t.Errorf("a known certificate is told: %q", loud(known))
 	}
+	// Its second telling needs no result: it may be met seldom.
+	if same, changed := Quieten(known, epoch.Add(7*day-time.Minute), nil, timings); changed {
+		t.Errorf("before half of the time: %q", loud(same))
+	}
+	known, _ = Quieten(known, epoch.Add(7*day), nil, timings)
+	if !strings.HasSuffix(loud(known), " REMINDER:a(>tls_expiring)") {
+		t.Errorf("at half of the time: %q", loud(known))
+	}
 }

@@ -133,8 +133,11 @@ func Quieten(rec Record, at time.Time, mutes Mutes, t Timings) (Record, bool) {
 				alert.Untold = true
 			}
 		case HushKnown:
-			event.Quiet = true
+			event.Quiet = true // the mute ends, and there is nothing to say
 		case HushNone:
+			if was == HushKnown {
+				event.Kind = EventReminder // half of the certificate's time is over
+			}
 			if event.Quiet = !alert.differs(); !event.Quiet {
 				alert = alert.say()
 				rec = rec.certificateTold(&alert, at)

@@ -35,6 +35,11 @@ const reorderWindow = time.Minute
 //     is, with its own condition and never louder than a warning. The first real
 //     failure starts its own count, unless the alert fires already: then it
 //     raises it.
+//   - What Policy.Mutes cover is recorded with quiet events; see Quieten.
+//   - A check that begins and ceases to fire more often than Policy.Flapping
+//     allows stays part of the incident until it is steady; see Flapping.
+//   - A certificate that expires is told once, and again at half of its time; see
+//     Certificate.
 func Next(rec Record, r checks.Result, p Policy) (Record, bool) {
 	if rec.stays(&r, &p) {
 		return rec, false
