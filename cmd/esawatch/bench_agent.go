@@ -157,9 +157,8 @@ func (p *agentProcess) measure(ctx context.Context, o benchOptions, t *benchTarg
 	}
 	for range 3 {
 		began := time.Now()
-		var found benchMetrics
-		n, err := get(ctx, p.base+"/metrics", func(r io.Reader) (err error) {
-			found, err = readBenchMetrics(r)
+		n, err := get(ctx, p.base+"/metrics", func(r io.Reader) error {
+			_, err := io.Copy(io.Discard, r)
 			return err
 		})
 		if err != nil {
@@ -170,8 +169,9 @@ func (p *agentProcess) measure(ctx context.Context, o benchOptions, t *benchTarg
 			a.ScrapeSeconds = took
 		}
 		a.ScrapeBytes = n
-		a.Runs, a.Missed, a.Failed = found.runs, found.missed, found.runs-found.passed
-		a.DelayP50Seconds, a.DelayP99Seconds = found.delay.quantile(0.5), found.delay.quantile(0.99)
+	}
+	if err := p.count(ctx, a); err != nil {
+		return err
 	}
 	m, err := p.memory()
 	if err != nil {
@@ -182,6 +182,18 @@ func (p *agentProcess) measure(ctx context.Context, o benchOptions, t *benchTarg
 		return nil // the heap profile is being written
 	}
 	return p.reload(ctx, a)
+}
+
+// count takes in what the agent's own metrics say.
+func (p *agentProcess) count(ctx context.Context, a *benchAgent) error {
+	var found benchMetrics
+	_, err := get(ctx, p.base+"/metrics", func(r io.Reader) (err error) {
+		found, err = readBenchMetrics(r)
+		return err
+	})
+	a.Runs, a.Missed, a.Failed = found.runs, found.missed, found.runs-found.passed
+	a.DelayP50Seconds, a.DelayP99Seconds = found.delay.quantile(0.5), found.delay.quantile(0.99)
+	return err
 }
 
 // watch measures CPU time and memory.
