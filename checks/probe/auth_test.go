@@ -214,11 +214,12 @@ func TestOAuth2Failures(t *testing.T) {
 		{"wrong secret", oauth(serve(t, (&tokenServer{}).ServeHTTP), "wrong-secret"), catalog.InternalError, "oauth2 token endpoint: answered 401 invalid_client"},
 		{"secret gone", Auth{OAuth2: &OAuth2{TokenURL: base, ClientID: "me", ClientSecret: func() (string, error) { return "", errors.New("no such file") }}},
 			catalog.InternalError, "auth.oauth2.client_secret: no such file"},
-		{"refused", oauth("http://"+closedPort(t), "s"), catalog.ConnectRefused, "oauth2 token endpoint: connect 127.0.0.1:"},
-		{"no such name", oauth("http://token.invalid", "s"), catalog.DNSFailure, "oauth2 token endpoint: resolve token.invalid"},
-		{"untrusted", oauth(other, "s"), catalog.TLSUntrusted, "oauth2 token endpoint: certificate is signed by an authority"},
-		{"garbage", oauth(serveRaw(t, "garbage\r\n\r\n"), "s"), catalog.ProtocolError, "oauth2 token endpoint: "},
-		{"closed", oauth("http://"+serveConn(t, func(net.Conn) {}), "s"), catalog.ConnectionReset, "oauth2 token endpoint: "},
+		{"refused", oauth("http://"+closedPort(t), "s"), catalog.InternalError, "oauth2 token endpoint: connect 127.0.0.1:"},
+		{"no such name", oauth("http://token.invalid", "s"), catalog.InternalError, "oauth2 token endpoint: resolve token.invalid"},
+		{"untrusted", oauth(other, "s"), catalog.InternalError, "oauth2 token endpoint: certificate is signed by an authority"},
+		{"garbage", oauth(serveRaw(t, "garbage\r\n\r\n"), "s"), catalog.InternalError, "oauth2 token endpoint: "},
+		{"closed", oauth("http://"+serveConn(t, func(net.Conn) {}), "s"), catalog.InternalError, "oauth2 token endpoint: "},
+		{"proxy", oauth("http://token.invalid", "s"), catalog.InternalError, "oauth2 token endpoint: proxy 127.0.0.1:"},
 		{"no JSON", oauth(answer(200, "<html>"), "s"), catalog.InternalError, "oauth2 token endpoint: answered with no token"},
 		{"no token", oauth(answer(200, "{}"), "s"), catalog.InternalError, "oauth2 token endpoint: answered with no token"},
 		{"broken", oauth(answer(503, "s3cret page"), "s"), catalog.InternalError, "oauth2 token endpoint: answered 503"},
@@ -226,11 +227,15 @@ func TestOAuth2Failures(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			p, err := New(Request{URL: base, Auth: tt.auth})
+			req := Request{URL: base, Auth: tt.auth}
+			if tt.name == "proxy" {
+				req.ProxyURL = "http://" + closedPort(t)
+			}
+			p, err := New(req)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if tt.want == catalog.DNSFailure {
+			if tt.name == "no such name" {
 				p.auth.tokens.probe.nameServer = serveDNS(t, nil)
 			}
 			r := p.Do(t.Context())

@@ -135,15 +135,19 @@ func (r *run) dial(ctx context.Context, address string) (net.Conn, error) {
 	return r.peer, nil
 }
 
-// peerConn remembers whether the other side closed the connection. Without it,
-// a header that was cut off looks like one that is malformed.
+// peerConn remembers whether the other side said anything and whether it closed
+// the connection. Without that, a header that was cut off looks like one that
+// is malformed.
 type peerConn struct {
 	net.Conn
-	closed atomic.Bool
+	spoke, closed atomic.Bool
 }
 
 func (c *peerConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
+	if n > 0 && !c.spoke.Load() {
+		c.spoke.Store(true)
+	}
 	if err == io.EOF {
 		c.closed.Store(true)
 	}

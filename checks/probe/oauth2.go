@@ -24,10 +24,9 @@ const tokenTimeout = 10 * time.Second
 // tokenSource fetches access tokens by the client credentials grant and keeps
 // the last one until shortly before it lapses.
 //
-// When the token endpoint cannot be reached, the run has the condition that
-// the transport gave, its detail beginning with "oauth2 token endpoint:". When
-// it answers with anything but a token, our credentials or their issuer are at
-// fault and the site was never asked: that is internal_error.
+// When no token comes, whether the token endpoint cannot be reached or answers
+// with something else, the site was never asked: that is internal_error, its
+// detail beginning with "oauth2 token endpoint:".
 type tokenSource struct {
 	settings OAuth2
 	probe    *Probe // makes the connections to the token endpoint
@@ -107,7 +106,7 @@ func tokenFailure(err error) *failure {
 	const where = "oauth2 token endpoint: "
 	var f *failure
 	if errors.As(err, &f) {
-		return &failure{f.condition, where + f.detail, f.notes}
+		return &failure{catalog.InternalError, where + f.detail, f.notes}
 	}
 	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
 		detail := fmt.Sprintf("%sanswered %d", where, refused.Response.StatusCode)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -91,7 +92,7 @@ func (p *proxy) open(ctx context.Context, r *run) (net.Conn, error) {
 	if r.url.Scheme == "http" {
 		return nc, nil
 	}
-	if err := p.tunnel(ctx, nc, r.dialTarget); err != nil {
+	if err := p.tunnel(ctx, r, nc); err != nil {
 		nc.Close()
 		return nil, err
 	}
@@ -131,11 +132,12 @@ func (p *proxy) authorization() string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(p.url.User.Username()+":"+password))
 }
 
-// tunnel asks an HTTP proxy, already connected, for a connection to address.
-func (p *proxy) tunnel(ctx context.Context, nc net.Conn, address string) error {
+// tunnel asks an HTTP proxy, already connected, for a connection to the run's
+// present target.
+func (p *proxy) tunnel(ctx context.Context, r *run, nc net.Conn) error {
 	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	req := &http.Request{Method: http.MethodConnect, URL: &url.URL{Opaque: address}, Host: address,
+	req := &http.Request{Method: http.MethodConnect, URL: &url.URL{Opaque: r.dialTarget}, Host: r.dialTarget,
 		Header: http.Header{"User-Agent": {p.userAgent}}}
 	if a := p.authorization(); a != "" {
 		req.Header.Set("Proxy-Authorization", a)
@@ -146,16 +148,36 @@ func (p *proxy) tunnel(ctx context.Context, nc net.Conn, address string) error {
 	// What is buffered beyond the header can be dropped: behind a tunnel the
 	// other side does not speak first.
 	resp, err := http.ReadResponse(bufio.NewReader(io.LimitReader(nc, headerLimit)), req)
-	if err != nil {
+	switch {
+	case err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return p.silent(r)
+	case err != nil:
 		return &proxyError{p, "", err}
-	}
-	if resp.StatusCode != http.StatusOK {
-		return &proxyError{p, catalog.ConnectUnreachable, fmt.Errorf("answered CONNECT with %d", resp.StatusCode)}
-	}
-	if !stop() {
+	case resp.StatusCode != http.StatusOK:
+		return &proxyError{p, connectAnswer(resp.StatusCode), fmt.Errorf("answered CONNECT with %d", resp.StatusCode)}
+	case !stop():
 		return &proxyError{p, "", context.Cause(ctx)}
 	}
 	return nil
+}
+
+// connectAnswer is the condition that a proxy's answer to CONNECT tells of: by
+// 502, 503 and 504 it says that it did not get to the site, by all others that
+// it will not serve us.
+func connectAnswer(status int) catalog.Condition {
+	switch status {
+	case http.StatusBadGateway, http.StatusServiceUnavailable:
+		return catalog.ConnectUnreachable
+	case http.StatusGatewayTimeout:
+		return catalog.ConnectTimeout
+	}
+	return catalog.InternalError
+}
+
+// silent is the failure of a proxy that takes our request and then no more
+// comes from it: most likely it waits for the site, for longer than we do.
+func (p *proxy) silent(r *run) error {
+	return &proxyError{p, catalog.ConnectTimeout, fmt.Errorf("connect %s: no answer within %s", r.dialTarget, r.p.req.Timeout)}
 }
 
 // socks opens a connection through a SOCKS5 proxy, which resolves the name.
@@ -173,16 +195,26 @@ func (p *proxy) socks(ctx context.Context, r *run) (net.Conn, error) {
 	if err == nil {
 		return nc, nil
 	}
-	// The proxy's word about the target comes as text only.
-	text := reason(err)
-	switch {
-	case strings.HasSuffix(text, "unknown error connection refused"):
-		return nil, &proxyError{p, catalog.ConnectRefused, fmt.Errorf("connect %s: refused", r.dialTarget)}
-	case strings.HasPrefix(text, "unknown error "):
-		cause := strings.TrimPrefix(text, "unknown error ")
-		return nil, &proxyError{p, catalog.ConnectUnreachable, fmt.Errorf("connect %s: %s", r.dialTarget, cause)}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) && r.peer != nil && r.peer.spoke.Load() {
+		return nil, p.silent(r)
+	}
+	if word, ok := strings.CutPrefix(reason(err), "unknown error "); ok {
+		return nil, &proxyError{p, socksAnswer(word), fmt.Errorf("connect %s: %s", r.dialTarget, word)}
 	}
 	return nil, &proxyError{p, "", err}
+}
+
+// socksAnswer is the condition that a SOCKS proxy's answer tells of, which the
+// library hands on as text only. A general failure is what simple ones say
+// of any site that they do not get to.
+func socksAnswer(word string) catalog.Condition {
+	switch word {
+	case "connection refused":
+		return catalog.ConnectRefused
+	case "network unreachable", "host unreachable", "TTL expired", "general SOCKS server failure":
+		return catalog.ConnectUnreachable
+	}
+	return catalog.InternalError
 }
 
 // proxyDialer gives the SOCKS library our own way to connect.
@@ -199,15 +231,23 @@ func (d proxyDialer) Dial(_, address string) (net.Conn, error) {
 // proxyError is a fault on the way to a proxy or one that it told of.
 type proxyError struct {
 	proxy     *proxy
-	condition catalog.Condition
+	condition catalog.Condition // "" = a fault of the proxy's own
 	err       error
 }
 
 func (e *proxyError) Error() string { return "proxy " + e.proxy.address + ": " + e.err.Error() }
 func (e *proxyError) Unwrap() error { return e.err }
 
-// proxyFailure explains a fault before the site. Whatever it is, it kept us from
-// connecting, and the site's own conditions would blame the wrong one.
+// proxyFailure explains a fault before the site, its detail beginning with
+// "proxy HOST:PORT:".
+//
+// A proxy that cannot be reached, will not serve us or does not speak as it
+// should is a matter of the check itself: internal_error, for the site was not
+// asked and its owners can do nothing. Only where the proxy says that it did
+// not get to the site, or is silent once it was asked to, do the site's own
+// conditions of connecting stand. What comes back for a plain request that an
+// HTTP proxy forwards cannot be told from the site's answer and counts as it,
+// but for 407, which no site gives.
 func (r *run) proxyFailure(ctx, parent context.Context, e *proxyError, phase string) *failure {
 	prefix := "proxy " + e.proxy.address + ": "
 	if e.condition != "" {
@@ -215,7 +255,7 @@ func (r *run) proxyFailure(ctx, parent context.Context, e *proxyError, phase str
 	}
 	if chain := unverified(e.err); len(chain) > 0 {
 		f := refusal(e.err, chain, e.proxy.host(), time.Now())
-		f.condition, f.detail = catalog.ConnectUnreachable, prefix+f.detail
+		f.condition, f.detail = catalog.InternalError, prefix+f.detail
 		return &f
 	}
 	r.dialTarget, r.dialHost = e.proxy.address, e.proxy.host()
@@ -223,8 +263,8 @@ func (r *run) proxyFailure(ctx, parent context.Context, e *proxyError, phase str
 	switch f.condition {
 	case catalog.DNSFailure, catalog.ConnectRefused, catalog.ConnectTimeout, catalog.InternalError:
 	default:
-		f.condition, f.detail = catalog.ConnectUnreachable, reason(e.err)
+		f.detail = reason(e.err)
 	}
-	f.detail = prefix + f.detail
+	f.condition, f.detail = catalog.InternalError, prefix+f.detail
 	return f
 }

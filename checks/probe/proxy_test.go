@@ -180,6 +180,7 @@ func TestProxyAndConnectTo(t *testing.T) {
 }
 
 // TestProxyFailures blames the proxy, never the site's certificate or answer.
+// Only what the proxy says of the site is the site's.
 func TestProxyFailures(t *testing.T) {
 	root := newAuthority(t, "root")
 	expired, _ := serveTLS(t, func(http.ResponseWriter, *http.Request) {}, nil)
@@ -200,33 +201,62 @@ func TestProxyFailures(t *testing.T) {
 		want        catalog.Condition
 		detail      string
 	}{
-		{"refused", "http://" + closedPort(t), catalog.ConnectRefused, "connection refused"},
+		{"refused", "http://" + closedPort(t), catalog.InternalError, "connection refused"},
+		{"dead", "http://proxy.invalid:3128", catalog.InternalError, "resolve proxy.invalid"},
 		{"silent", "http://" + serveConn(t, func(c net.Conn) { io.Copy(io.Discard, c) }), catalog.ConnectTimeout, "no answer within"},
-		{"closed", "http://" + serveConn(t, func(c net.Conn) { readRequest(c) }), catalog.ConnectUnreachable, "closed"},
-		{"garbage", raw("garbage\r\n\r\n"), catalog.ConnectUnreachable, "malformed"},
-		{"endless header", raw("HTTP/1.1 200 OK\r\n" + strings.Repeat("A: b\r\n", headerLimit)), catalog.ConnectUnreachable, ""},
-		{"no credentials", "http://" + proxy, catalog.ConnectUnreachable, "answered CONNECT with 407"},
+		{"closed", "http://" + serveConn(t, func(c net.Conn) { readRequest(c) }), catalog.InternalError, "closed"},
+		{"garbage", raw("garbage\r\n\r\n"), catalog.InternalError, "malformed"},
+		{"endless header", raw("HTTP/1.1 200 OK\r\n" + strings.Repeat("A: b\r\n", headerLimit)), catalog.InternalError, ""},
+		{"no credentials", "http://" + proxy, catalog.InternalError, "answered CONNECT with 407"},
 		{"site refused", "http://me:proxy-secret@" + proxy, catalog.ConnectUnreachable, "answered CONNECT with 503"},
-		{"certificate", expired, catalog.ConnectUnreachable, "certificate is signed by an authority"},
-		{"no TLS", "https://" + proxy, catalog.ConnectUnreachable, ""},
-		{"SOCKS refused", socks(5), catalog.ConnectRefused, "connect 127.0.0.1:1: refused"},
+		{"site unreachable", raw("HTTP/1.1 502 Bad Gateway\r\n\r\n"), catalog.ConnectUnreachable, "answered CONNECT with 502"},
+		{"site silent", raw("HTTP/1.1 504 Gateway Timeout\r\n\r\n"), catalog.ConnectTimeout, "answered CONNECT with 504"},
+		{"forbidden", raw("HTTP/1.1 403 Forbidden\r\n\r\n"), catalog.InternalError, "answered CONNECT with 403"},
+		{"no proxy", raw("HTTP/1.1 404 Not Found\r\n\r\n"), catalog.InternalError, "answered CONNECT with 404"},
+		{"certificate", expired, catalog.InternalError, "certificate is signed by an authority"},
+		{"no TLS", "https://" + proxy, catalog.InternalError, ""},
+		{"SOCKS refused", socks(5), catalog.ConnectRefused, "connect 127.0.0.1:1: connection refused"},
 		{"SOCKS no route", socks(3), catalog.ConnectUnreachable, "network unreachable"},
-		{"SOCKS forbidden", socks(2), catalog.ConnectUnreachable, "not allowed by ruleset"},
-		{"SOCKS credentials", strings.Replace(socks(0), "me:", "you:", 1), catalog.ConnectUnreachable, ""},
-		{"SOCKS garbage", "socks5://" + serveConn(t, func(c net.Conn) { io.WriteString(c, "HTTP/1.1 400 Bad\r\n\r\n") }), catalog.ConnectUnreachable, "unexpected protocol version"},
-		{"SOCKS silent", "socks5://" + serveConn(t, func(c net.Conn) { io.Copy(io.Discard, c) }), catalog.ConnectTimeout, "no answer within"},
+		{"SOCKS no host", socks(4), catalog.ConnectUnreachable, "host unreachable"},
+		{"SOCKS failure", socks(1), catalog.ConnectUnreachable, "general SOCKS server failure"},
+		{"SOCKS site silent", "socks5://" + serveConn(t, func(c net.Conn) { c.Write([]byte{5, 0}); io.Copy(io.Discard, c) }), catalog.ConnectTimeout, "connect 127.0.0.1:1: no answer within"},
+		{"SOCKS no CONNECT", socks(7), catalog.InternalError, "command not supported"},
+		{"SOCKS forbidden", socks(2), catalog.InternalError, "not allowed by ruleset"},
+		{"SOCKS credentials", strings.Replace(socks(0), "me:", "you:", 1), catalog.InternalError, ""},
+		{"SOCKS garbage", "socks5://" + serveConn(t, func(c net.Conn) { io.WriteString(c, "HTTP/1.1 400 Bad\r\n\r\n") }), catalog.InternalError, "unexpected protocol version"},
+		{"SOCKS silent", "socks5://" + serveConn(t, func(c net.Conn) { io.Copy(io.Discard, c) }), catalog.InternalError, "no answer within"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := do(t, Request{URL: "https://127.0.0.1:1", ProxyURL: tt.proxy, Timeout: 500 * time.Millisecond, TLS: TLSOptions{CAFile: root.file(t)}})
-			wantCondition(t, r, tt.want, phaseConnect)
-			if !strings.HasPrefix(r.Detail, "proxy 127.0.0.1:") || !strings.Contains(r.Detail, tt.detail) || strings.Contains(r.Detail, "proxy-secret") {
+			p, err := New(Request{URL: "https://127.0.0.1:1", ProxyURL: tt.proxy, Timeout: 500 * time.Millisecond, TLS: TLSOptions{CAFile: root.file(t)}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			phase := phaseConnect
+			if tt.name == "dead" {
+				phase, p.nameServer = phaseResolve, serveDNS(t, nil)
+			}
+			r := p.Do(t.Context())
+			checkSane(t, r)
+			wantCondition(t, r, tt.want, phase)
+			if !strings.HasPrefix(r.Detail, "proxy "+p.proxy.address+": ") || !strings.Contains(r.Detail, tt.detail) || strings.Contains(r.Detail, "proxy-secret") {
 				t.Errorf("got %s; want proxy …: …%s…", r.Detail, tt.detail)
 			}
 			if r.TLS != nil {
 				t.Errorf("got TLS %+v of the proxy", r.TLS)
 			}
 		})
+	}
+}
+
+// TestProxyRefusesToForward tells a proxy's own answer from the site's.
+func TestProxyRefusesToForward(t *testing.T) {
+	var web httpProxy
+	address := serveConn(t, web.serve)
+	r := do(t, Request{URL: "http://site.test", ProxyURL: "http://" + address})
+	wantCondition(t, r, catalog.InternalError, phaseTransfer)
+	if want := "proxy " + address + ": answered 407"; !strings.HasPrefix(r.Detail, want) || r.StatusCode != 0 {
+		t.Errorf("got %d, %s; want %s…", r.StatusCode, r.Detail, want)
 	}
 }

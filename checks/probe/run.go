@@ -185,6 +185,9 @@ func (r *run) ask(ctx context.Context, c *conn, h hop) (*http.Response, error) {
 // it redirects to.
 func (r *run) receive(h hop, resp *http.Response) (next *hop, err error) {
 	defer resp.Body.Close()
+	if p := r.p.proxy; p != nil && resp.StatusCode == http.StatusProxyAuthRequired && h.url.Scheme == "http" && p.isHTTP() {
+		return nil, &proxyError{p, catalog.InternalError, errors.New("answered 407: it wants other credentials")}
+	}
 	r.resp.StatusCode = resp.StatusCode
 	r.resp.Header = resp.Header
 	r.resp.HTTPVersion = fmt.Sprintf("%d.%d", resp.ProtoMajor, resp.ProtoMinor)
