@@ -195,7 +195,7 @@ func (s *Server) apiRun(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if wantsPage(r) {
-		w.Header().Set("Location", back+"#"+check)
+		w.Header().Set("Location", back+"#check-"+check)
 		w.WriteHeader(http.StatusSeeOther)
 		return
 	}

@@ -135,7 +135,7 @@ func TestAPIRun(t *testing.T) {
 		t.Errorf("ran %q", sc.ran)
 	}
 	got := post(path, browser)
-	if to, err := got.Location(); got.StatusCode != 303 || err != nil || to.RequestURI() != "/sites/shop" || to.Fragment != "login" {
+	if to, err := got.Location(); got.StatusCode != 303 || err != nil || to.RequestURI() != "/sites/shop" || to.Fragment != "check-login" {
 		t.Errorf("a browser: got %d, led to %v, %v", got.StatusCode, to, err)
 	}
 	for _, path := range []string{"/api/v1/checks/shop/none/run", "/api/v1/checks/none/home/run", "/api/v1/checks/a%2Fb/home/run"} {

@@ -82,7 +82,7 @@ func (s *Server) incidentPage(w http.ResponseWriter, r *http.Request) {
 
 func (p *page) alertOf(inc *incident.Incident, a *incident.Alert) alertRow {
 	row := alertRow{
-		Check: a.Check, Link: p.Root.to("sites", inc.Site) + "#" + a.Check,
+		Check: a.Check, Link: p.Root.to("sites", inc.Site) + "#check-" + a.Check,
 		Look: alarmed(a.Severity, "firing"), Since: momentOf(a.Since, p.now), Lasted: span(p.now.Sub(a.Since)),
 	}
 	switch {

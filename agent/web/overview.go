@@ -127,7 +127,7 @@ func (s *Server) groups(p *page, v *overview, rows int) (well int) {
 
 func (p *page) rowOf(siteLink string, c *Check, look look, h *history) row {
 	row := row{
-		Name: c.Name, Link: siteLink + "#" + c.Name, Look: look,
+		Name: c.Name, Link: siteLink + "#check-" + c.Name, Look: look,
 		Answer: "no result yet", Spark: sparkOf(h.entries),
 		Available: availability(h.day), Reach: reach(h.day, p.now),
 	}

@@ -191,11 +191,11 @@ func TestOverviewFilters(t *testing.T) {
 	lacks(t, get(t, sc.Server, "/"), "<form")
 	sc.observe(t, "shop/home", "", nil)
 	page := get(t, sc.Server, "/?q=shop+LOGIN")
-	has(t, page, `value="shop LOGIN"`, "1 of 3 checks", `href="./sites/shop#login"`)
-	lacks(t, page, `href="./sites/shop#home"`, `href="./sites/blog"`)
+	has(t, page, `value="shop LOGIN"`, "1 of 3 checks", `href="./sites/shop#check-login"`)
+	lacks(t, page, `href="./sites/shop#check-home"`, `href="./sites/blog"`)
 	page = get(t, sc.Server, "/?show=unwell")
 	has(t, page, "2 of 3 checks", " checked>")
-	lacks(t, page, `href="./sites/shop#home"`)
+	lacks(t, page, `href="./sites/shop#check-home"`)
 	has(t, get(t, sc.Server, "/?q=nothing+like+it"), "No check matches.")
 }
 
@@ -396,6 +396,7 @@ func TestEveryLinkLeadsSomewhere(t *testing.T) {
 	link := regexp.MustCompile(`(?:href|src)="([^"]*)"`)
 	ids := regexp.MustCompile(`\sid="([^"]*)"`)
 	todo, seen := []string{"/"}, map[string]bool{"/": true}
+	jumps := map[string][]string{} // fragments that other pages lead to, by path
 	for len(todo) > 0 {
 		path := todo[0]
 		todo = todo[1:]
@@ -411,15 +412,26 @@ func TestEveryLinkLeadsSomewhere(t *testing.T) {
 			found[m[1]] = true
 		}
 		for _, m := range link.FindAllStringSubmatch(page.body, -1) {
+			if target, ok := strings.CutPrefix(m[1], "#"); ok && !found[target] {
+				t.Errorf("%s: no %q to jump to", path, m[1])
+			}
 			u, err := page.Request.URL.Parse(strings.ReplaceAll(m[1], "&amp;", "&"))
 			if err != nil {
 				t.Errorf("%s: link %q: %v", path, m[1], err)
 				continue
 			}
+			if u.Fragment != "" && u.Path != page.Request.URL.Path {
+				jumps[u.RequestURI()] = append(jumps[u.RequestURI()], u.Fragment)
+			}
 			if u.Host == sc.Addr().String() && !seen[u.RequestURI()] {
 				seen[u.RequestURI()] = true
 				todo = append(todo, u.RequestURI())
 			}
+		}
+	}
+	for path, fragments := range jumps {
+		for _, f := range fragments {
+			has(t, get(t, sc.Server, path), fmt.Sprintf(` id="%s"`, f))
 		}
 	}
 	if len(seen) < 100 {

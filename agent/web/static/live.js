@@ -1,80 +1,93 @@
 // Keeps a page up to date: when the server says that something is new, the page
-// is fetched again and what differs is put in its place.
+// is fetched again and what differs is put in its place, so that what the reader
+// has focused, unfolded or typed stays as they left it.
 "use strict";
 (() => {
   const main = document.querySelector("main[data-events]");
   if (!main || !window.EventSource) return;
-  let busy = false, stale = false, next = 0;
 
-  // place puts what differs of a new list of children into the old one. What the
-  // reader is using, an input or something unfolded, is left as they have it.
-  function place(old, now) {
-    const before = [...old.children], after = [...now.children];
-    if (before.length !== after.length) {
-      old.replaceChildren(...after);
+  // merge makes the children of old those of now. Children with an id are known
+  // by it, the others by their place.
+  function merge(old, now) {
+    const known = new Map();
+    for (const e of old.children) if (e.id) known.set(e.id, e);
+    let here = old.firstElementChild;
+    for (const is of [...now.children]) {
+      const was = is.id ? known.get(is.id) : here && !here.id && here.tagName === is.tagName ? here : null;
+      if (!was) {
+        old.insertBefore(is, here);
+        continue;
+      }
+      if (was === here) here = here.nextElementSibling;
+      else old.insertBefore(was, here);
+      patch(was, is);
+    }
+    while (here) {
+      const next = here.nextElementSibling;
+      here.remove();
+      here = next;
+    }
+  }
+
+  // patch makes one element look like another of its kind.
+  function patch(was, is) {
+    if (was.isEqualNode(is) || (was.matches("form") && inUse(was))) return;
+    for (const { name } of [...was.attributes]) if (!is.hasAttribute(name) && !kept(was, name)) was.removeAttribute(name);
+    for (const { name, value } of [...is.attributes]) if (was.getAttribute(name) !== value) was.setAttribute(name, value);
+    if (!onlyElements(was) || !onlyElements(is)) {
+      if (was.innerHTML === is.innerHTML) return;
+      const focus = was.contains(document.activeElement) && document.activeElement;
+      was.replaceChildren(...is.childNodes);
+      if (focus && focus !== was) again(was, focus);
       return;
     }
-    before.forEach((was, i) => {
-      const is = after[i];
-      for (const open of was.querySelectorAll("details[open][id]")) {
-        const same = is.querySelector("#" + CSS.escape(open.id));
-        if (same) same.open = true;
-      }
-      if (was.isEqualNode(is) || was.querySelector("input:focus, details[open]:not([id])")) return;
-      const focus = was.contains(document.activeElement) && document.activeElement;
-      if (was.tagName === is.tagName && was.role !== "status" && deep(was)) {
-        copy(was, is);
-        place(was, is);
-        return;
-      }
-      was.replaceWith(is);
-      if (focus) again(is, focus);
-    });
+    merge(was, is);
   }
 
-  const deep = (e) => e.matches("section, article, div, table, tbody, thead") && e.children.length > 0;
+  const kept = (e, name) => name === "open" && e.matches("details");
+  const inUse = (form) => [...form.querySelectorAll("input")].some((i) => i === document.activeElement
+    || i.value !== i.defaultValue || i.checked !== i.defaultChecked);
+  const onlyElements = (e) => e.children.length > 0 && [...e.childNodes].every((n) => n.nodeType === Node.ELEMENT_NODE
+    || (n.nodeType === Node.TEXT_NODE && !n.data.trim()));
 
-  function copy(was, is) {
-    for (const { name } of [...was.attributes]) if (!is.hasAttribute(name)) was.removeAttribute(name);
-    for (const { name, value } of [...is.attributes]) was.setAttribute(name, value);
-  }
-
-  // again finds the element that had the focus in what replaced it.
+  // again finds in root what had the focus before.
   function again(root, focus) {
-    const key = focus.getAttribute("href") || focus.getAttribute("action");
-    const all = [root, ...root.querySelectorAll("a, button, summary, [tabindex]")];
-    const same = all.find((e) => e.tagName === focus.tagName && (e.getAttribute("href") || e.getAttribute("action")) === key
-      && e.textContent === focus.textContent) || all.find((e) => e.tagName === focus.tagName);
+    const same = [...root.querySelectorAll("a, button, summary, [tabindex]")]
+      .find((e) => e.tagName === focus.tagName && e.getAttribute("href") === focus.getAttribute("href"));
     if (same) same.focus({ preventScroll: true });
   }
 
+  let busy = false, stale = false, next = 0;
+
   async function refresh() {
-    if (document.hidden) { stale = true; return; }
-    if (busy || performance.now() < next) { stale = true; return; }
+    stale = true;
+    if (busy || document.hidden) return;
+    const began = performance.now();
+    if (began < next) {
+      setTimeout(refresh, next - began + 20);
+      return;
+    }
     busy = true;
     stale = false;
-    const began = performance.now();
     try {
       const answer = await fetch(location.href, { cache: "no-store" });
-      if (answer.ok) {
-        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-        document.title = page.title;
-        for (const selector of ['link[rel="icon"]', "footer"]) {
-          const was = document.querySelector(selector), is = page.querySelector(selector);
-          if (was && is && !was.isEqualNode(is)) was.replaceWith(is);
-        }
-        const is = page.querySelector("main");
-        if (is) place(main, is);
-      }
+      if (answer.ok) show(new DOMParser().parseFromString(await answer.text(), "text/html"));
     } catch { /* the agent is away; the stream says when it is back */ }
     busy = false;
-    // A page that is slow to make is asked for less often.
-    const now = performance.now();
-    next = now + 10 * (now - began);
-    if (stale) setTimeout(refresh, next - now + 50);
+    // A page that takes long to make is asked for less often.
+    const ended = performance.now();
+    next = ended + 10 * (ended - began);
+    if (stale) refresh();
   }
 
-  const events = new EventSource(main.dataset.events);
-  events.onmessage = refresh;
-  document.addEventListener("visibilitychange", () => { if (!document.hidden && stale) refresh(); });
+  function show(page) {
+    document.title = page.title;
+    for (const selector of ['link[rel="icon"]', "footer", "main"]) {
+      const was = document.querySelector(selector), is = page.querySelector(selector);
+      if (was && is) patch(was, is);
+    }
+  }
+
+  new EventSource(main.dataset.events).onmessage = refresh;
+  document.addEventListener("visibilitychange", () => { if (stale) refresh(); });
 })();
