@@ -53,7 +53,9 @@ type Agent struct {
 	outbox   *outbox.Outbox
 	web      *web.Server
 
-	reloading sync.Mutex
+	reloading sync.Mutex     // held while a configuration is read and put in force
+	started   *config.Config // what the agent was started with
+	stopped   bool
 	plan      *Plan // in force
 }
 
@@ -153,8 +155,11 @@ func (a *Agent) Run(ctx context.Context) error {
 	return err
 }
 
-// release closes what New opened.
+// release closes what New opened, after a reload that is under way.
 func (a *Agent) release() {
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	a.stopped = true
 	if a.web != nil {
 		_ = a.web.Close() // it is closed already when Run ended it
 	}

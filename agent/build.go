@@ -77,14 +77,19 @@ func Build(cfg *config.Config, opts BuildOptions) (*Plan, error) {
 	return p, nil
 }
 
-// Close frees what the plan's checks hold. It is for a plan that is not used,
-// or not any more.
+// Close frees what the plan's checks and receivers hold. It is for a plan that
+// is not used, or not any more.
 func (p *Plan) Close() {
 	for _, c := range p.Checks {
 		closeCheck(c)
 	}
 	for _, c := range p.canaries {
 		closeProber(c.prober)
+	}
+	for _, r := range p.Receivers {
+		if c, ok := r.Notifier.(io.Closer); ok {
+			_ = c.Close() // it lets go of idle connections
+		}
 	}
 }
 
@@ -140,7 +145,7 @@ func (b *builder) catalogs() {
 }
 
 func (b *builder) checks() {
-	if b.cats.base == nil || len(b.errs) > 0 {
+	if b.cats.base == nil {
 		return
 	}
 	for i := range b.plan.Config.Sites {

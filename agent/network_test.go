@@ -110,7 +110,7 @@ func (w *watched) check(t *testing.T) (passed bool) {
 	if w.site.status >= 400 {
 		c.Edge = failing{w.site}
 	}
-	return w.job(c, checkSpec{}).Run(t.Context(), time.Now())
+	return w.job(slog.New(slog.DiscardHandler), c, checkSpec{}).Run(t.Context(), time.Now())
 }
 
 // failing is an end whose status is no good.

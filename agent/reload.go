@@ -14,9 +14,18 @@ import (
 	"github.com/esawatch/esawatch/checks"
 )
 
+// errStopped is returned by a reload that comes when the agent has ended.
+var errStopped = errors.New("the agent has stopped")
+
 // Reload reads the configuration again and puts it in force: all of it, or, if
-// anything is wrong with it, nothing.
+// anything is wrong with it, nothing. One reload comes after another, so that
+// what was read last is what holds.
 func (a *Agent) Reload() error {
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	if a.stopped {
+		return errStopped
+	}
 	plan, err := a.load()
 	if err == nil {
 		if err = a.apply(context.Background(), plan); err != nil {
@@ -48,6 +57,14 @@ func (a *Agent) load() (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if a.started == nil {
+		a.started = cfg
+	} else {
+		a.warnOfRestart(cfg)
+		// Results, states and metrics carry the location; half of them cannot
+		// change it while the program runs.
+		cfg.Agent.Location = a.started.Agent.Location
+	}
 	return Build(cfg, BuildOptions{Version: a.opts.Version, Console: a.opts.Console,
 		Color: a.opts.Color, Width: a.opts.Width, Log: a.opts.Log})
 }
@@ -60,13 +77,13 @@ func (a *Agent) current() *Plan {
 }
 
 // apply puts a plan in force. What can fail comes first, so that an error
-// leaves the old one as it was. A check that stays keeps its state.
+// leaves the old one as it was. A check that stays keeps its state. The caller
+// holds a.reloading.
 func (a *Agent) apply(ctx context.Context, plan *Plan) error {
-	a.reloading.Lock()
-	defer a.reloading.Unlock()
 	jobs := make([]schedule.Job, 0, len(plan.Checks))
+	log := a.opts.Log.With("component", "check")
 	for _, c := range plan.Checks {
-		jobs = append(jobs, a.job(c, plan.specs[c.FullName()]))
+		jobs = append(jobs, a.job(log, c, plan.specs[c.FullName()]))
 	}
 	a.results.SetChecks(plan.Checks)
 	if err := a.schedule.Replace(jobs); err != nil {
@@ -94,7 +111,6 @@ func (a *Agent) apply(ctx context.Context, plan *Plan) error {
 	old := a.plan
 	a.plan = plan
 	if old != nil {
-		a.warnOfRestart(old.Config, cfg)
 		old.Close()
 	} else {
 		a.metrics.reloaded(true, time.Now())
@@ -118,8 +134,7 @@ func (a *Agent) externalURL(cfg *config.Config) string {
 }
 
 // job is a check as the scheduler runs it.
-func (a *Agent) job(c *checks.Check, s checkSpec) schedule.Job {
-	log := a.opts.Log.With("component", "check")
+func (a *Agent) job(log *slog.Logger, c *checks.Check, s checkSpec) schedule.Job {
 	return schedule.Job{
 		Name: c.FullName(), Spec: s.spec, Confirm: s.confirm, Settle: s.settle,
 		Run: func(ctx context.Context, _ time.Time) bool {
@@ -152,8 +167,10 @@ func logResult(ctx context.Context, log *slog.Logger, r checks.Result) {
 		"took", time.Duration(r.DurationSeconds*float64(time.Second)))
 }
 
-// warnOfRestart names the settings that a reload cannot change.
-func (a *Agent) warnOfRestart(old, now *config.Config) {
+// warnOfRestart names the settings that differ from those that the agent was
+// started with and that a reload cannot change.
+func (a *Agent) warnOfRestart(now *config.Config) {
+	old := a.started
 	for _, s := range []struct {
 		path     string
 		was, now string

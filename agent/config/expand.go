@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // expand replaces ${NAME} and ${NAME:-default} by what lookup knows, and $$ by a
 // dollar; any other dollar stays. What was put in is not expanded again.
@@ -50,6 +53,8 @@ func variable(inner string, lookup func(string) (string, bool)) (string, *proble
 		return fallback, nil
 	case !ok:
 		return "", newProblem("set it, or give a default: ${"+name+":-value}", "the environment variable %s is not set", name)
+	case !utf8.ValidString(value):
+		return "", newProblem("text in UTF-8, as in the file", "the environment variable %s is not text", name)
 	}
 	return value, nil
 }

@@ -12,6 +12,7 @@ func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.opts.Gatherer, promhttp.HandlerOpts{
 		EnableOpenMetrics:   true,
+		ErrorHandling:       promhttp.ContinueOnError, // what can be gathered is served
 		MaxRequestsInFlight: 4,
 		Timeout:             30 * time.Second,
 		ErrorLog:            promLog{s.opts.Log},
