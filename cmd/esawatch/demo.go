@@ -29,7 +29,7 @@ defaults:
   timeout: 2s
   confirm: {failures: 2, interval: 500ms}
   resolve_after: 2
-alerting: {group_wait: 1s, group_interval: 5s}
+alerting: {group_wait: 1s, group_interval: 5s, flapping: {changes: 0}}
 sites:
   - name: shop
     url: %q
