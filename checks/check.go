@@ -182,6 +182,7 @@ func (c *Check) query(r *Result, condition catalog.Condition) catalog.Query {
 		URL:         c.URL,
 		OriginAddr:  c.OriginAddr,
 		OriginURL:   c.OriginURL,
+		ViaESA:      r.Edge.ViaESA,
 		RequestID:   r.Edge.RequestID,
 		POP:         r.Edge.POP,
 		NodeIP:      r.Edge.NodeIP,

@@ -170,8 +170,8 @@ func TestCommandsKeepFactsOutOfQuotes(t *testing.T) {
 // known, and hostile, and with none.
 func TestCommandsParse(t *testing.T) {
 	hostile := facts{}
-	for f := range hostile {
-		hostile[f] = "a'b\"$(touch /tmp/x);&|>< ~*?[#!"
+	for f := range hostile.known {
+		hostile.known[f] = "a'b\"$(touch /tmp/x);&|>< ~*?[#!"
 	}
 	w := &Default().built.words
 	for _, text := range allTexts() {

@@ -14,6 +14,8 @@ const (
 	signCachedContent
 	// signEdgeMade: the edge says that it made this error itself.
 	signEdgeMade
+	// signForeign: what only ESA says comes from something that is not ESA.
+	signForeign
 	numSigns
 )
 
@@ -23,6 +25,7 @@ var signNames = [numSigns]string{
 	signCachedError:   "cached_error",
 	signCachedContent: "cached_content",
 	signEdgeMade:      "edge_made",
+	signForeign:       "foreign",
 }
 
 // signs are the pieces of evidence that q holds. That the Server header says
@@ -42,7 +45,17 @@ func signs(q Query, class edgeClass, proxyError string) []sign {
 	if proxyError != "" && code >= 400 {
 		found = append(found, signEdgeMade)
 	}
+	if q.ViaESA == "no" && proxyError == "" && onlyESA(q.Edge.Condition) {
+		found = append(found, signForeign)
+	}
 	return found
+}
+
+// onlyESA tells whether c is explained as an act of ESA: a code of its own
+// range, or a page that it puts in front of the site.
+func onlyESA(c Condition) bool {
+	code := c.StatusCode()
+	return 520 <= code && code <= 599 || c == Challenge || c == WaitingRoom
 }
 
 // isContent tells whether c is about what the answer holds, so that an old

@@ -21,6 +21,7 @@ type Query struct {
 	OriginAddr string // HOST:PORT
 	OriginURL  string // where it differs from URL, as in its scheme
 
+	ViaESA      string // "yes", "possible" or "no", as probe.Edge has it; "" = not known
 	RequestID   string // EagleId
 	POP         string
 	NodeIP      string
@@ -134,7 +135,7 @@ func (c *Catalog) verdict(q Query, class edgeClass) *advice {
 
 // facts gathers what the sentences may name.
 func (c *Catalog) facts(q Query, condition Condition, proxyError string, l lang) facts {
-	f := facts{
+	known := [numFacts]string{
 		factHost:          q.Host,
 		factURL:           q.URL,
 		factOriginURL:     q.OriginURL,
@@ -147,29 +148,42 @@ func (c *Catalog) facts(q Query, condition Condition, proxyError string, l lang)
 		factProxyError:    proxyError,
 		factEdgeCondition: c.called(condition, l),
 	}
-	if f[factOriginURL] == "" {
-		f[factOriginURL] = q.URL
+	if known[factOriginURL] == "" {
+		known[factOriginURL] = q.URL
 	}
 	if u, err := url.Parse(q.URL); err == nil && u.Host != "" {
 		host, port := splitAddr(u.Host, u.Scheme)
-		f[factHostPort] = net.JoinHostPort(host, port)
-		if f[factHost] == "" {
-			f[factHost] = host
+		known[factHostPort] = net.JoinHostPort(host, port)
+		if known[factHost] == "" {
+			known[factHost] = host
 		}
 	}
 	if q.OriginAddr != "" {
-		scheme, _, _ := strings.Cut(f[factOriginURL], ":")
+		scheme, _, _ := strings.Cut(known[factOriginURL], ":")
 		host, port := splitAddr(q.OriginAddr, scheme)
-		f[factOrigin], f[factOriginHost], f[factOriginPort] = net.JoinHostPort(host, port), host, port
+		known[factOrigin], known[factOriginHost], known[factOriginPort] = net.JoinHostPort(host, port), host, port
 	}
 	if q.Origin != nil {
-		f[factOriginCondition] = c.called(q.Origin.Condition, l)
+		known[factOriginCondition] = c.called(q.Origin.Condition, l)
 		if q.Origin.StatusCode != 0 {
-			f[factOriginStatus] = strconv.Itoa(q.Origin.StatusCode)
+			known[factOriginStatus] = strconv.Itoa(q.Origin.StatusCode)
 		}
-		f[factOriginMs] = strconv.FormatInt(max(q.Origin.Duration.Milliseconds(), 1), 10)
+		known[factOriginMs] = strconv.FormatInt(max(q.Origin.Duration.Milliseconds(), 1), 10)
 	}
-	return f
+	return facts{known: known, inCommand: c.guessOrigin(known[factOriginURL])}
+}
+
+// guessOrigin is what stands in commands for an origin that is not known: its
+// port follows what the origin is asked, so that no plain HTTP goes to a TLS port.
+func (c *Catalog) guessOrigin(originURL string) (guess [numFacts]string) {
+	u, err := url.Parse(originURL)
+	if err != nil || u.Host == "" {
+		return guess
+	}
+	_, port := splitAddr(u.Host, u.Scheme)
+	guess[factOriginPort] = port
+	guess[factOrigin] = c.built.words.unknownInCommand[factOriginHost] + ":" + port
+	return guess
 }
 
 // splitAddr is the host and the port of addr, which may leave out the port

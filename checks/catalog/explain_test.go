@@ -48,7 +48,7 @@ func TestExplainEverything(t *testing.T) {
 				for _, language := range []string{"en", "zh"} {
 					full := known
 					full.ErrorToken, full.ProxyStatus, full.Age = "http_custom", "esa; error=connection_refused", "17"
-					for _, q := range []Query{{}, full} {
+					for _, q := range []Query{{}, {ViaESA: "no"}, full} {
 						q.Edge, q.Origin, q.CacheStatus, q.Lang = *leg(edge), leg(origin), cache, language
 						checkExplained(t, c, q)
 					}
@@ -196,6 +196,27 @@ func TestEvidenceIsSaid(t *testing.T) {
 			t.Errorf("summary: got %q, want %q", d.Summary, tt.want)
 		}
 	}
+	const noSign = "The answer carries no sign of ESA"
+	for _, tt := range []struct {
+		q    Query
+		want bool
+	}{
+		{Query{Edge: *leg("522"), ViaESA: "no"}, true},
+		{Query{Edge: *leg("527"), ViaESA: "no"}, true},
+		{Query{Edge: *leg("599"), ViaESA: "no"}, true},
+		{Query{Edge: *leg(Challenge), ViaESA: "no"}, true},
+		{Query{Edge: *leg(WaitingRoom), ViaESA: "no"}, true},
+		{Query{Edge: *leg("522"), ViaESA: "possible"}, false},
+		{Query{Edge: *leg("522"), ViaESA: "yes"}, false},
+		{Query{Edge: *leg("522")}, false},
+		{Query{Edge: *leg("522"), ViaESA: "no", ProxyStatus: "esa; error=connection_timeout"}, false},
+		{Query{Edge: *leg("502"), ViaESA: "no"}, false},
+		{Query{Edge: *leg(ConnectRefused), ViaESA: "no"}, false},
+	} {
+		if d, _ := Default().Explain(tt.q); strings.Contains(d.Summary, noSign) != tt.want {
+			t.Errorf("%s, via ESA %q: got %q", tt.q.Edge.Condition, tt.q.ViaESA, d.Summary)
+		}
+	}
 	d, _ := Default().Explain(Query{Edge: *leg("404"), ErrorToken: "intelligent_cc_acl"})
 	if strings.Contains(d.Summary, "intelligent_cc_acl") {
 		t.Errorf("a rule that only observes is blamed: %s", d.Summary)
@@ -227,6 +248,9 @@ func TestFactsInCommands(t *testing.T) {
 	}{
 		{"all known", known, "`curl -skv -m 20 -o /dev/null --connect-to ::203.0.113.10:8443 'https://shop.example.com/api/login?x=1&y=2'`"},
 		{"nothing known", Query{}, "`curl -skv -m 20 -o /dev/null --connect-to ::ORIGIN_IP:443 https://HOST/`"},
+		{"origin of a plain check", Query{URL: "http://a.example/"}, "--connect-to ::ORIGIN_IP:80 http://a.example/`"},
+		{"origin of a check on a port", Query{URL: "http://a.example:18080/"}, "--connect-to ::ORIGIN_IP:18080 http://a.example:18080/`"},
+		{"origin asked in plain", Query{URL: "https://a.example/", OriginURL: "http://a.example/"}, "--connect-to ::ORIGIN_IP:80 http://a.example/`"},
 		{"plain origin with no port", Query{URL: "https://a.example/", OriginURL: "http://a.example/", OriginAddr: "192.0.2.1"}, "--connect-to ::192.0.2.1:80 http://a.example/`"},
 		{"IPv6 origin with no port", Query{URL: "https://a.example/", OriginAddr: "2001:db8::1"}, "--connect-to ::'[2001:db8::1]:443' https://a.example/`"},
 	} {

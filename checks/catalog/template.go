@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"strings"
 	"unicode"
 )
@@ -65,7 +66,12 @@ func factByName(name string) fact {
 }
 
 // facts are the values of one run; "" is unknown.
-type facts [numFacts]string
+type facts struct {
+	known [numFacts]string
+	// inCommand stands in a command for one that is not known, where the run
+	// allows a better guess than the general words.
+	inCommand [numFacts]string
+}
 
 // A template is a sentence with the places of its facts found beforehand.
 type template struct {
@@ -128,13 +134,9 @@ func (t template) fill(f *facts, w *words, l lang) string {
 		case p.fact == noFact:
 			b.WriteString(p.text)
 		case p.command:
-			if v := shellWord(f[p.fact]); v != "" {
-				b.WriteString(v)
-			} else {
-				b.WriteString(w.unknownInCommand[p.fact])
-			}
+			b.WriteString(cmp.Or(shellWord(f.known[p.fact]), f.inCommand[p.fact], w.unknownInCommand[p.fact]))
 		default:
-			if v := f[p.fact]; v != "" {
+			if v := f.known[p.fact]; v != "" {
 				b.WriteString(proseWord(v))
 			} else {
 				b.WriteString(w.unknown[p.fact][l])

@@ -28,7 +28,7 @@ func TestShellWord(t *testing.T) {
 
 func TestTemplate(t *testing.T) {
 	w := &Default().built.words
-	f := facts{factHost: "a.example", factPOP: "de`7", factRequestID: "{host}"}
+	f := facts{known: [numFacts]string{factHost: "a.example", factPOP: "de`7", factRequestID: "{host}"}}
 	for _, tt := range []struct{ source, want string }{
 		{"plain", "plain"},
 		{"", ""},

@@ -247,7 +247,7 @@ func (e *proxyError) Unwrap() error { return e.err }
 // not get to the site, or is silent once it was asked to, do the site's own
 // conditions of connecting stand. What comes back for a plain request that an
 // HTTP proxy forwards cannot be told from the site's answer and counts as it,
-// but for 407, which no site gives.
+// but for 407, which is about proxies by its meaning.
 func (r *run) proxyFailure(ctx, parent context.Context, e *proxyError, phase string) *failure {
 	prefix := "proxy " + e.proxy.address + ": "
 	if e.condition != "" {
