@@ -69,8 +69,7 @@ func (e end) Do(ctx context.Context) *probe.Response {
 // watched is an agent with one site, as far as deciding goes.
 type watched struct {
 	*Agent
-	site  end
-	fires int // failures in a row that fire
+	site end
 }
 
 func watch(t *testing.T, site end, canaries ...end) *watched {

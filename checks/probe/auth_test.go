@@ -223,7 +223,7 @@ func TestOAuth2Failures(t *testing.T) {
 		{"no JSON", oauth(answer(200, "<html>"), "s"), catalog.InternalError, "oauth2 token endpoint: answered with no token"},
 		{"no token", oauth(answer(200, "{}"), "s"), catalog.InternalError, "oauth2 token endpoint: answered with no token"},
 		{"broken", oauth(answer(503, "s3cret page"), "s"), catalog.InternalError, "oauth2 token endpoint: answered 503"},
-		{"redirect", oauth(serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, base, 302) }), "s"), catalog.InternalError, "oauth2 token endpoint: answered 302"},
+		{"redirect", oauth(serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, base, http.StatusFound) }), "s"), catalog.InternalError, "oauth2 token endpoint: answered 302"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

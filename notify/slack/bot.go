@@ -121,7 +121,7 @@ func loud(m notify.Notification, events []notify.Event) bool {
 func (b *bot) send(ctx context.Context, action string, pace *rate.Limiter, msg message, call func(...slackapi.MsgOption) (ts string, err error)) error {
 	attempt := func(o ...slackapi.MsgOption) error {
 		if err := pace.Wait(ctx); err != nil {
-			return waitError(ctx, action, err)
+			return waitError(ctx, action)
 		}
 		o = append(o, slackapi.MsgOptionDisableLinkUnfurl(), slackapi.MsgOptionDisableMediaUnfurl())
 		ts, err := call(o...)

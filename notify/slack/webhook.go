@@ -44,7 +44,7 @@ func (n *Notifier) postWebhook(ctx context.Context, hook string, msg *slackapi.W
 		return notify.Misconfigured(errors.New("slack: webhook_url is not an http or https URL"))
 	}
 	if err := n.posts.Wait(ctx); err != nil {
-		return waitError(ctx, action, err)
+		return waitError(ctx, action)
 	}
 	no := false
 	msg.UnfurlLinks, msg.UnfurlMedia = &no, &no
@@ -88,10 +88,9 @@ func explainWebhook(action string, e *exchange) error {
 
 // waitError is for a wait for the channel's pace that was broken off: by the
 // caller, or because its deadline comes before our turn.
-func waitError(ctx context.Context, action string, err error) error {
-	if ctx.Err() != nil {
-		err = ctx.Err()
-	} else {
+func waitError(ctx context.Context, action string) error {
+	err := ctx.Err()
+	if err == nil {
 		err = context.DeadlineExceeded
 	}
 	return fmt.Errorf("slack: %s: wait for our turn: %w", action, err)
