@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/esawatch/esawatch/agent/config"
+	"github.com/esawatch/esawatch/agent/outbox"
 	"github.com/esawatch/esawatch/agent/schedule"
 	"github.com/esawatch/esawatch/checks"
 )
@@ -100,7 +101,11 @@ func (a *Agent) apply(ctx context.Context, plan *Plan) error {
 		a.log.Error("incidents of removed checks not all closed", "err", err)
 	}
 	cfg := plan.Config
-	a.outbox.SetReceivers(plan.Receivers, plan.Timings, a.externalURL(cfg))
+	a.outbox.SetReceivers(plan.Receivers, outbox.Settings{
+		Timings:     plan.Timings,
+		Storm:       outbox.Storm{Incidents: cfg.Alerting.Storm.Incidents, Window: cfg.Alerting.Storm.Window},
+		ExternalURL: a.externalURL(cfg),
+	})
 	a.schedule.SetMaxConcurrent(cfg.Agent.MaxConcurrentChecks)
 	if a.opts.Level != nil {
 		a.opts.Level.Set(levelOf(cfg.Log.Level))

@@ -70,7 +70,7 @@ func tellOnce(b *testing.B, sites int) []time.Duration {
 	}
 	in := &arrivals{at: make(map[string]time.Time), want: sites, all: make(chan struct{})}
 	o := outbox.New(outbox.Options{Records: keeper})
-	o.SetReceivers([]outbox.Receiver{receiver("oncall", in)}, incident.Timings{}, "")
+	o.SetReceivers([]outbox.Receiver{receiver("oncall", in)}, outbox.Settings{})
 	ctx, cancel := context.WithCancel(b.Context())
 	var running sync.WaitGroup
 	running.Go(func() { o.Run(ctx) })

@@ -21,7 +21,7 @@ func (c *crew) assign(o *Outbox, s settings) {
 	staying := make(map[string]struct{}, len(s.receivers))
 	for _, r := range s.receivers {
 		staying[r.Name] = struct{}{}
-		p := plan{receiver: r, timings: s.timings, writer: newWriter(r, s.externalURL)}
+		p := plan{receiver: r, timings: s.Timings, storm: s.Storm, writer: newWriter(r, s.ExternalURL)}
 		if w, ok := c.working[r.Name]; ok {
 			w.replan(p)
 			continue

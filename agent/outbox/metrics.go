@@ -14,7 +14,9 @@ const (
 	outcomeDropped = "dropped" // refused for good, or its receiver was removed
 )
 
-// metrics counts what the outbox does.
+// metrics counts what the outbox does. A digest counts as one attempt, and so
+// does telling a receiver that forgets what it was told before: an Alertmanager
+// that is down shows as failed. The queue and the latency are of changes only.
 type metrics struct {
 	notifications *prometheus.CounterVec
 	owed          *prometheus.GaugeVec

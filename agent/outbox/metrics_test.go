@@ -9,7 +9,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/prometheus/common/expfmt"
 
-	"github.com/esawatch/esawatch/agent/incident"
 	"github.com/esawatch/esawatch/agent/outbox"
 )
 
@@ -42,7 +41,7 @@ func scrape(t *testing.T, reg *prometheus.Registry) string {
 func TestMetricsLint(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	o := outbox.New(outbox.Options{Records: openKeeper(t, newDisk()), Registerer: reg})
-	o.SetReceivers([]outbox.Receiver{receiver("oncall", &inbox{})}, incident.Timings{}, "")
+	o.SetReceivers([]outbox.Receiver{receiver("oncall", &inbox{})}, outbox.Settings{})
 	problems, err := testutil.GatherAndLint(reg)
 	if err != nil || len(problems) > 0 {
 		t.Errorf("problems %v, error %v", problems, err)

@@ -50,12 +50,18 @@ type Outbox struct {
 	workers  map[string]*worker // those that run, by receiver
 }
 
+// Settings are what all receivers have in common. A reload replaces them.
+type Settings struct {
+	Timings     incident.Timings
+	Storm       Storm
+	ExternalURL string // of the status page, "" when there is none
+}
+
 // settings are what a reload replaces.
 type settings struct {
-	ready       bool // SetReceivers was called
-	receivers   []Receiver
-	timings     incident.Timings
-	externalURL string
+	Settings
+	ready     bool // SetReceivers was called
+	receivers []Receiver
 }
 
 // New makes an outbox. It does nothing before Run and SetReceivers are called.
@@ -78,16 +84,15 @@ func New(opts Options) *Outbox {
 // SetReceivers gives the outbox its receivers, in place of those it had. It
 // does not wait: a receiver that stays ends the attempt under way and then goes
 // on with its new settings, at once even if it had failed before; one that is
-// gone is stopped, and what it was owed is forgotten. externalURL is the
-// address of the status page, "" when there is none.
-func (o *Outbox) SetReceivers(receivers []Receiver, timings incident.Timings, externalURL string) {
+// gone is stopped, and what it was owed is forgotten.
+func (o *Outbox) SetReceivers(receivers []Receiver, s Settings) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	added := make(map[string]time.Time)
 	for _, r := range o.settings.receivers {
 		added[r.Name] = r.added
 	}
-	next := settings{ready: true, timings: timings, externalURL: externalURL}
+	next := settings{Settings: s, ready: true}
 	for _, r := range receivers {
 		r.added = time.Time{}
 		if since, stays := added[r.Name]; stays {

@@ -30,6 +30,19 @@ type phrases struct {
 	unmuted   string // check, condition
 
 	certificate string // check, duration
+
+	// Of a digest.
+	storm      string // how it stands, groups
+	counted    string // condition, how many checks
+	came       string // how many, sites
+	joined     string // how many, sites
+	ended      string // how many, sites
+	allEnded   string // how many, duration
+	altered    string // how many, sites
+	stillOpen  string // duration, how many, of how many
+	seenFrom   string // location
+	atPOP      string // POP
+	edgeAnswer string
 }
 
 // phrasesFor gives the phrases of a language: "zh", else English.
@@ -65,6 +78,11 @@ func english() phrases {
 		unmuted:   "%s is no longer muted: %s",
 
 		certificate: "%s: the certificate expires in %s",
+
+		storm: "%s: %s", counted: "%s (%d)",
+		came: "incidents: %d (%s)", joined: "more incidents: %d (%s)", ended: "over: %d (%s)", altered: "changed: %d (%s)",
+		allEnded: "all %d incidents are over, after %s", stillOpen: "still failing after %s: %d of %d",
+		seenFrom: "seen from %s", atPOP: "POP %s", edgeAnswer: "answered by ESA itself",
 	}
 }
 
@@ -93,5 +111,10 @@ func chinese() phrases {
 		unmuted:   "%s 不再被屏蔽：%s",
 
 		certificate: "%s：证书将在 %s 后过期",
+
+		storm: "%s：%s", counted: "%s（%d）",
+		came: "发生 %d 起事件（%s）", joined: "新增 %d 起事件（%s）", ended: "%d 起已恢复（%s）", altered: "%d 起有变化（%s）",
+		allEnded: "%d 起事件已全部恢复，历时 %s", stillOpen: "已持续 %s，仍未恢复：%d 起，共 %d 起",
+		seenFrom: "探测点 %s", atPOP: "节点 %s", edgeAnswer: "均由 ESA 自身应答",
 	}
 }

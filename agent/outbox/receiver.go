@@ -67,7 +67,7 @@ func (r *Receiver) wants(inc *incident.Incident) bool {
 		return false
 	}
 	d := inc.Deliveries[r.Name]
-	if !d.ToldAt.IsZero() || d.Sending > 0 {
+	if !d.ToldAt.IsZero() || d.Sending > 0 || d.Digest != "" {
 		return true
 	}
 	for _, a := range inc.Alerts {
@@ -85,6 +85,14 @@ func (r *Receiver) gets(site string, a *incident.Alert) bool {
 		return slices.Contains(a.Receivers, r.Name)
 	}
 	return r.Match.fits(site, a)
+}
+
+// unsettled tells whether the incident leads a digest of which an attempt was
+// begun and not settled. Then it may be that not all of it is noted yet, and the
+// digest goes on until it is.
+func (r *Receiver) unsettled(inc *incident.Incident) bool {
+	d := inc.Deliveries[r.Name]
+	return d.Digest == inc.ID && d.Sending > 0 && r.SendResolved
 }
 
 // owed tells whether there is anything to tell the receiver of the incident: news,

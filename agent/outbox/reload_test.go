@@ -27,7 +27,7 @@ func TestMisconfiguredUntilReload(t *testing.T) {
 		if n := len(in.messages()); n != 3 {
 			t.Errorf("%d attempts in 12 minutes, want one in 5 minutes for all incidents", n)
 		}
-		a.SetReceivers([]outbox.Receiver{receiver("oncall", mended), receiver("other", other)}, timings, "")
+		a.SetReceivers([]outbox.Receiver{receiver("oncall", mended), receiver("other", other)}, settings)
 		settle()
 		if n := len(mended.messages()); n != 10 {
 			t.Errorf("%d told right after the reload, want 10 (%v)", n, mended.told(begin))
@@ -55,7 +55,7 @@ func TestReceiverRemovedByReload(t *testing.T) {
 		if _, ok := a.keeper.Record("blog"); !ok {
 			t.Error("the ended incident has left the record, but is owed to one")
 		}
-		a.SetReceivers([]outbox.Receiver{receiver("stays", stays), receiver("late", late)}, timings, "")
+		a.SetReceivers([]outbox.Receiver{receiver("stays", stays), receiver("late", late)}, settings)
 		settle()
 		if _, ok := a.keeper.Record("blog"); ok {
 			t.Error("the ended incident is kept for a receiver that is gone")
@@ -71,7 +71,7 @@ func TestReceiverRemovedByReload(t *testing.T) {
 
 		// Back under its old name it is told of what still goes on.
 		back := &inbox{}
-		a.SetReceivers([]outbox.Receiver{receiver("stays", stays), receiver("gone", back)}, timings, "")
+		a.SetReceivers([]outbox.Receiver{receiver("stays", stays), receiver("gone", back)}, settings)
 		settle()
 		if m := back.messages(); len(m) != 1 || m[0].n.Site != "shop" {
 			t.Errorf("told %v, want the incident of shop", back.told(begin))
@@ -91,7 +91,7 @@ func TestStillBrokenAfterReload(t *testing.T) {
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		before := len(in.messages())
-		a.SetReceivers([]outbox.Receiver{receiver("oncall", in)}, timings, "")
+		a.SetReceivers([]outbox.Receiver{receiver("oncall", in)}, settings)
 		settle()
 		if n := len(in.messages()) - before; n != 1 {
 			t.Errorf("%d attempts right after the reload, want 1", n)
@@ -115,9 +115,9 @@ func TestSuccessorWaits(t *testing.T) {
 		begin := time.Now()
 		a.result(t, failing("shop", "home", "522"))
 		time.Sleep(10 * time.Second)
-		a.SetReceivers(nil, timings, "")
+		a.SetReceivers(nil, settings)
 		settle()
-		a.SetReceivers([]outbox.Receiver{receiver("oncall", next)}, timings, "")
+		a.SetReceivers([]outbox.Receiver{receiver("oncall", next)}, settings)
 		time.Sleep(5 * time.Second)
 		a.result(t, passing("shop", "home"))
 		time.Sleep(time.Minute)

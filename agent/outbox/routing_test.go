@@ -124,11 +124,11 @@ func TestDueIsNeverFarAhead(t *testing.T) {
 	now := time.Date(2026, 11, 23, 15, 0, 0, 0, time.UTC)
 	p := plan{receiver: Receiver{Name: "me"}, timings: incident.Timings{GroupWait: 2 * time.Hour}}
 	inc := incident.Incident{OpenedAt: now, Seq: 1}
-	if got := p.due(&inc, now, false); !got.Equal(now.Add(2 * time.Hour)) {
+	if got := p.due(&inc, now); !got.Equal(now.Add(2 * time.Hour)) {
 		t.Errorf("due %v, want after the configured wait", got)
 	}
 	inc.OpenedAt = now.Add(24 * time.Hour) // the clock was set back since
-	if got := p.due(&inc, now, false); !got.Equal(now) {
+	if got := p.due(&inc, now); !got.Equal(now) {
 		t.Errorf("due %v, want now", got)
 	}
 }

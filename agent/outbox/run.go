@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -103,34 +102,68 @@ func (o *Outbox) scan(ctx context.Context, seen map[string]story, crew *crew) {
 	}
 	records := o.opts.Records.Records()
 	var changed, settled []string
+	live := settings.liveDigests(records)
 	for i := range records {
 		rec := &records[i]
 		if s := storyOf(rec); s != seen[rec.Site] {
 			seen[rec.Site] = s
 			changed = append(changed, rec.Site)
 		}
-		if settings.over(rec) {
+		if settings.over(rec, live) {
 			settled = append(settled, rec.Site)
 		}
 	}
 	crew.mark(changed)
 	for _, site := range settled[:min(len(settled), maxPrunes)] {
-		_, err := o.opts.Records.Update(ctx, site, settings.prune)
+		_, err := o.opts.Records.Update(ctx, site, func(rec incident.Record) (incident.Record, bool) {
+			return settings.prune(rec, live)
+		})
 		if err != nil {
 			o.log.Error("cannot save that an incident is settled", "site", site, "err", err)
 		}
 	}
 }
 
-// settled tells whether nobody is owed anything of an incident.
-func (s *settings) settled(inc *incident.Incident) bool {
-	return !slices.ContainsFunc(s.receivers, func(r Receiver) bool { return r.owed(inc) })
+// digestOf names a digest: that of a receiver which an incident leads.
+type digestOf struct{ receiver, lead string }
+
+// liveDigests are the digests that go on. Their incidents stay in the records
+// though they are over: the digest still shows them.
+func (s *settings) liveDigests(records []incident.Record) map[digestOf]bool {
+	live := make(map[digestOf]bool)
+	for i := range records {
+		for j := range records[i].Incidents {
+			inc := &records[i].Incidents[j]
+			for k := range s.receivers {
+				r := &s.receivers[k]
+				if d, told := inc.Deliveries[r.Name]; told && d.Digest != "" && (inc.Open() || r.owed(inc) || r.unsettled(inc)) {
+					live[digestOf{r.Name, d.Digest}] = true
+				}
+			}
+		}
+	}
+	return live
+}
+
+// settled tells whether nobody is owed anything of an incident. live are the
+// digests that go on; nil means that any might.
+func (s *settings) settled(inc *incident.Incident, live map[digestOf]bool) bool {
+	for i := range s.receivers {
+		r := &s.receivers[i]
+		if r.owed(inc) {
+			return false
+		}
+		if lead := inc.Deliveries[r.Name].Digest; lead != "" && (live == nil || live[digestOf{r.Name, lead}]) {
+			return false
+		}
+	}
+	return true
 }
 
 // over tells whether prune would take anything out of a record.
-func (s *settings) over(rec *incident.Record) bool {
+func (s *settings) over(rec *incident.Record, live map[digestOf]bool) bool {
 	for i := range rec.Incidents {
-		if inc := &rec.Incidents[i]; !inc.Open() && s.settled(inc) {
+		if inc := &rec.Incidents[i]; !inc.Open() && s.settled(inc, live) {
 			return true
 		}
 	}
@@ -138,7 +171,7 @@ func (s *settings) over(rec *incident.Record) bool {
 }
 
 // prune takes out of a record what is over and settled.
-func (s *settings) prune(rec incident.Record) (incident.Record, bool) {
-	rec, _, pruned := incident.Prune(rec, s.settled)
+func (s *settings) prune(rec incident.Record, live map[digestOf]bool) (incident.Record, bool) {
+	rec, _, pruned := incident.Prune(rec, func(inc *incident.Incident) bool { return s.settled(inc, live) })
 	return rec, pruned
 }

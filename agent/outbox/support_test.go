@@ -34,6 +34,7 @@ type disk struct {
 	mu     sync.Mutex
 	broken error // what every write fails with
 	writes int   // of records
+	dieAt  int   // the write of a record with which everything fails; 0 = never
 }
 
 func newDisk() *disk { return &disk{KV: memstore.New()} }
@@ -56,9 +57,23 @@ func (d *disk) write(key string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if strings.HasPrefix(key, "site/") {
-		d.writes++
+		if d.writes++; d.writes == d.dieAt {
+			d.broken = errors.New("the process is dead")
+		}
 	}
 	return d.broken
+}
+
+func (d *disk) written() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.writes
+}
+
+func (d *disk) dead() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.broken != nil
 }
 
 func (d *disk) fail(err error) {
@@ -150,15 +165,22 @@ type agent struct {
 
 var timings = incident.Timings{GroupWait: 5 * time.Second, GroupInterval: time.Minute}
 
+var settings = outbox.Settings{Timings: timings, ExternalURL: "https://watch.example.com/esa/"}
+
 // start runs an outbox on kv; it is stopped at the end of the test at the latest.
 func start(t testing.TB, kv store.KV, receivers ...outbox.Receiver) *agent {
+	t.Helper()
+	return startWith(t, kv, settings, receivers...)
+}
+
+func startWith(t testing.TB, kv store.KV, settings outbox.Settings, receivers ...outbox.Receiver) *agent {
 	t.Helper()
 	a := &agent{keeper: openKeeper(t, kv), reg: prometheus.NewPedanticRegistry(), log: &logBuffer{}}
 	a.Outbox = outbox.New(outbox.Options{
 		Records: a.keeper, Registerer: a.reg, Grace: 3 * time.Second,
 		Log: slog.New(slog.NewTextHandler(a.log, nil)),
 	})
-	a.SetReceivers(receivers, timings, "https://watch.example.com/esa/")
+	a.SetReceivers(receivers, settings)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- a.Run(ctx) }()

@@ -18,53 +18,84 @@ import (
 // would not make the pause any longer.
 const maxFailing = 16
 
+// telling is one attempt to pay a debt.
+type telling struct {
+	debt
+	attempt incident.Attempt // at the incident, or at the one that leads the digest
+	others  []member         // of the digest
+	n       notify.Notification
+	receipt notify.Receipt // as the record has it
+	tries   int            // this one, since the last that worked
+}
+
 // tell makes one attempt to pay a debt, and writes down how it went.
 func (w *worker) tell(ctx context.Context, d debt) {
-	a := incident.Attempt{Incident: d.id, Receiver: w.name, At: time.Now()}
-	inc, ok := w.begin(ctx, d.site, &a)
+	t, ok := w.begin(ctx, d)
 	if !ok {
 		return
 	}
-	shown := inc.Told()
-	receipt, err := w.send(ctx, w.now.writer.notification(&shown, inc.Deliveries[w.name]))
-	took := time.Since(a.At)
-	a.At = a.At.Add(took)
-	attempt := inc.Deliveries[w.name].Attempts + 1
+	begun := t.attempt.At
+	receipt, err := w.send(ctx, t.n)
+	took := time.Since(begun)
+	t.attempt.At = begun.Add(took)
 	switch {
-	case err == nil:
-		w.told(ctx, d, a, receipt, took, attempt)
-	case ctx.Err() != nil:
+	case err != nil && ctx.Err() != nil:
 		// We broke it off ourselves. The record says already that the receiver
 		// may have been told, and the debt stays.
+	case d.again && err == nil:
+		w.resent(ctx, t, receipt)
+	case d.again:
+		w.notResent(ctx, t, receipt, err)
+	case err == nil:
+		w.told(ctx, t, receipt, took)
 	case notify.IsPermanent(err):
-		w.refused(ctx, d, a, receipt, err)
+		w.refused(ctx, t, receipt, err)
 	default:
-		w.failed(ctx, d, a, receipt, err, attempt)
+		w.failed(ctx, t, receipt, err)
 	}
 }
 
-// begin writes down that an attempt starts and returns the incident as it was
-// before, with all that the attempt is to tell. The bool is false when there is
-// nothing to tell any more.
-func (w *worker) begin(ctx context.Context, site string, a *incident.Attempt) (inc incident.Incident, ok bool) {
-	_, err := w.out.opts.Records.Update(ctx, site, func(rec incident.Record) (incident.Record, bool) {
+// begin writes down that an attempt starts, and prepares it. The bool is false
+// when there is nothing to tell any more.
+func (w *worker) begin(ctx context.Context, d debt) (t *telling, ok bool) {
+	t = &telling{debt: d, attempt: incident.Attempt{Incident: d.id, Receiver: w.name, At: time.Now()}}
+	news := d.again
+	if d.members != nil {
+		t.attempt.Digest = d.id
+		t.others = w.others(ctx, t)
+		news = news || slices.ContainsFunc(t.others, func(m member) bool { return m.owed })
+	}
+	var inc incident.Incident
+	_, err := w.out.opts.Records.Update(ctx, d.site, func(rec incident.Record) (incident.Record, bool) {
 		ok = false
-		i := slices.IndexFunc(rec.Incidents, func(i incident.Incident) bool { return i.ID == a.Incident })
-		if i < 0 || !w.now.receiver.owed(&rec.Incidents[i]) {
+		i := slices.IndexFunc(rec.Incidents, func(i incident.Incident) bool { return i.ID == d.id })
+		if i < 0 || !news && !w.now.receiver.owed(&rec.Incidents[i]) && !w.now.receiver.unsettled(&rec.Incidents[i]) {
 			return rec, false
 		}
 		inc, ok = rec.Incidents[i], true
-		a.Seq = inc.Seq
-		if inc.Deliveries[w.name].Sending == a.Seq {
+		t.attempt.Seq = inc.Seq
+		was := inc.Deliveries[w.name]
+		if d.again || was.Sending == t.attempt.Seq && was.Digest == t.attempt.Digest {
 			return rec, false // stands there already, from an attempt that may have got through
 		}
-		return incident.Begin(rec, *a)
+		return incident.Begin(rec, t.attempt)
 	})
 	if err != nil {
 		// Better told twice than not at all: the attempt is made nevertheless.
-		w.out.log.Error("cannot save that a notification is under way", "site", site, "incident", a.Incident, "receiver", w.name, "err", err)
+		w.out.log.Error("cannot save that a notification is under way", "site", d.site, "incident", d.id, "receiver", w.name, "err", err)
 	}
-	return inc, ok
+	if !ok {
+		return nil, false
+	}
+	was := inc.Deliveries[w.name]
+	t.receipt, t.tries = was.Receipt, was.Attempts+1
+	if d.members == nil {
+		shown := inc.Told()
+		t.n = w.now.writer.notification(&shown, was)
+	} else {
+		t.n = w.now.writer.digest(append([]member{{attempt: t.attempt, site: d.site, inc: inc.Told()}}, t.others...), was)
+	}
+	return t, true
 }
 
 // send hands the notification to the receiver. A panic in there is an error as
@@ -82,30 +113,51 @@ func (w *worker) send(ctx context.Context, n notify.Notification) (receipt notif
 	return w.now.receiver.Notifier.Notify(ctx, n)
 }
 
-func (w *worker) told(ctx context.Context, d debt, a incident.Attempt, receipt notify.Receipt, took time.Duration, attempt int) {
+func (w *worker) told(ctx context.Context, t *telling, receipt notify.Receipt, took time.Duration) {
 	clear(w.failing)
 	m := w.out.metrics
 	m.notifications.WithLabelValues(w.name, outcomeSent).Inc()
-	m.latency.Observe(max(a.At.Sub(d.since), 0).Seconds())
-	w.out.log.Info("notification sent", "incident", a.Incident, "receiver", w.name, "attempt", attempt, "took", took)
+	m.latency.Observe(max(t.attempt.At.Sub(t.since), 0).Seconds())
+	w.out.log.Info("notification sent", "incident", t.n.ID, "receiver", w.name, "attempt", t.tries, "took", took)
 	w.working("")
-	w.write(ctx, d, func(rec incident.Record) (incident.Record, bool) {
-		return incident.Told(rec, a, receipt)
+	n := w.note(t.id)
+	n.told, n.failures, n.retry = t.attempt.At, 0, time.Time{}
+	w.writeOthers(ctx, t, func(rec incident.Record, a incident.Attempt) (incident.Record, bool) {
+		return incident.Told(rec, a, nil)
+	})
+	w.write(ctx, t, func(rec incident.Record) (incident.Record, bool) {
+		return incident.Told(rec, t.attempt, receipt)
 	})
 }
 
-func (w *worker) refused(ctx context.Context, d debt, a incident.Attempt, receipt notify.Receipt, err error) {
+func (w *worker) refused(ctx context.Context, t *telling, receipt notify.Receipt, err error) {
 	clear(w.failing)
 	w.out.metrics.notifications.WithLabelValues(w.name, outcomeDropped).Inc()
 	cause := redact(err)
-	w.out.log.Error("notification dropped: the receiver will never take it", "incident", a.Incident, "receiver", w.name, "err", cause)
+	w.out.log.Error("notification dropped: the receiver will never take it", "incident", t.n.ID, "receiver", w.name, "err", cause)
 	w.working(cause)
-	w.write(ctx, d, func(rec incident.Record) (incident.Record, bool) {
-		return incident.Refused(rec, a, incident.Failure{Cause: cause, Receipt: receipt})
+	w.writeOthers(ctx, t, func(rec incident.Record, a incident.Attempt) (incident.Record, bool) {
+		return incident.Refused(rec, a, incident.Failure{Cause: cause})
+	})
+	w.write(ctx, t, func(rec incident.Record) (incident.Record, bool) {
+		return incident.Refused(rec, t.attempt, incident.Failure{Cause: cause, Receipt: receipt})
 	})
 }
 
 // failed puts the debt off, and the receiver with it.
+func (w *worker) failed(ctx context.Context, t *telling, receipt notify.Receipt, err error) {
+	f := incident.Failure{NextTry: w.failure(t, err, t.tries), Cause: redact(err), Doubtful: doubtful(err), Receipt: receipt}
+	w.note(t.id).plan = w.plans // this pause counts
+	if f.Doubtful {
+		w.writeOthers(ctx, t, incident.Joined) // who may have been told of it in a digest is not told of it alone
+	}
+	w.write(ctx, t, func(rec incident.Record) (incident.Record, bool) {
+		return incident.Failed(rec, t.attempt, f)
+	})
+}
+
+// failure counts an attempt in vain, of which there were so many in a row, and
+// returns when the next one may be.
 //
 // Whether it is the incident or the receiver as a whole that fails, an error
 // seldom tells. So each incident has its own growing pause, and the receiver
@@ -113,14 +165,15 @@ func (w *worker) refused(ctx context.Context, d debt, a incident.Attempt, receip
 // attempt last worked. A receiver that is down is therefore left alone more and
 // more, while one incident that it cannot digest holds up the others by no more
 // than a moment.
-func (w *worker) failed(ctx context.Context, d debt, a incident.Attempt, receipt notify.Receipt, err error, attempt int) {
+func (w *worker) failure(t *telling, err error, tries int) (next time.Time) {
 	if len(w.failing) < maxFailing {
-		w.failing[a.Incident] = struct{}{}
+		w.failing[t.id] = struct{}{}
 	}
-	w.pause = a.At.Add(pauseAfter(len(w.failing)))
-	next := a.At.Add(pauseAfter(attempt))
+	at := t.attempt.At
+	w.pause = at.Add(pauseAfter(len(w.failing)))
+	next = at.Add(pauseAfter(tries))
 	if asked := min(notify.RetryDelay(err), farthest); asked > 0 {
-		w.pause = a.At.Add(asked)
+		w.pause = at.Add(asked)
 		next = w.pause
 	}
 	w.out.metrics.notifications.WithLabelValues(w.name, outcomeFailed).Inc()
@@ -129,25 +182,12 @@ func (w *worker) failed(ctx context.Context, d debt, a incident.Attempt, receipt
 	if notify.IsMisconfigured(err) {
 		log = w.out.log.Error
 	}
-	log("notification failed", "incident", a.Incident, "receiver", w.name, "attempt", attempt, "next_try", next.UTC(), "err", cause)
+	log("notification failed", "incident", t.n.ID, "receiver", w.name, "attempt", tries, "next_try", next.UTC(), "err", cause)
 	w.mu.Lock()
 	w.state.Failures++
 	w.state.LastError = cause
 	w.mu.Unlock()
-	w.amend(d, func(d *debt) { d.again = false }) // this pause counts
-	w.write(ctx, d, func(rec incident.Record) (incident.Record, bool) {
-		return incident.Failed(rec, a, incident.Failure{Cause: cause, NextTry: next, Doubtful: doubtful(err), Receipt: receipt})
-	})
-}
-
-// amend changes what the worker knows of a debt beside the record.
-func (w *worker) amend(d debt, f func(*debt)) {
-	debts := w.debts[d.site]
-	for i := range debts {
-		if debts[i].id == d.id {
-			f(&debts[i])
-		}
-	}
+	return next
 }
 
 // working notes that the receiver answers.
@@ -157,21 +197,31 @@ func (w *worker) working(lastError string) {
 	w.state.Failures, w.state.LastError = 0, lastError
 }
 
-// write saves how an attempt went, and with it that nobody is owed anything of
-// the incident any more, if that is so.
-func (w *worker) write(ctx context.Context, d debt, f func(incident.Record) (incident.Record, bool)) {
+// write saves how an attempt went.
+func (w *worker) write(ctx context.Context, t *telling, f func(incident.Record) (incident.Record, bool)) {
+	if err := w.save(ctx, t.site, f); err != nil {
+		w.unsaved(t, err)
+	}
+}
+
+// unsaved puts a debt off whose payment cannot be written down.
+func (w *worker) unsaved(t *telling, err error) {
+	w.out.log.Error("cannot save how a notification went", "site", t.site, "incident", t.n.ID, "receiver", w.name, "err", err)
+	w.note(t.id).hold = time.Now().Add(longestPause)
+}
+
+// save changes the record of a site, and with it takes out what nobody is owed
+// anything of any more.
+func (w *worker) save(ctx context.Context, site string, f func(incident.Record) (incident.Record, bool)) error {
 	settings := w.out.current()
-	_, err := w.out.opts.Records.Update(context.WithoutCancel(ctx), d.site, func(rec incident.Record) (incident.Record, bool) {
+	_, err := w.out.opts.Records.Update(context.WithoutCancel(ctx), site, func(rec incident.Record) (incident.Record, bool) {
 		rec, changed := f(rec)
 		if changed {
-			rec, _ = settings.prune(rec)
+			rec, _ = settings.prune(rec, nil)
 		}
 		return rec, changed
 	})
-	if err != nil {
-		w.out.log.Error("cannot save how a notification went", "site", d.site, "incident", d.id, "receiver", w.name, "err", err)
-		w.amend(d, func(d *debt) { d.hold = time.Now().Add(longestPause) })
-	}
+	return err
 }
 
 // doubtful tells whether the receiver may have got the notification in spite of

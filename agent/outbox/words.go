@@ -134,6 +134,19 @@ func (w writer) alert(a *incident.Alert) notify.Alert {
 
 // summary is the incident in one line. alerts are sorted.
 func (w writer) summary(inc *incident.Incident, alerts []notify.Alert) string {
+	what := w.what(inc, alerts)
+	switch {
+	case inc.Open():
+		return fmt.Sprintf(w.phrases.failing, inc.Site, what)
+	case inc.Reason == incident.ReasonRemoved:
+		return fmt.Sprintf(w.phrases.closed, inc.Site, w.lasted(inc.Since, inc.ResolvedAt), what)
+	default:
+		return fmt.Sprintf(w.phrases.recovered, inc.Site, w.lasted(inc.Since, inc.ResolvedAt), what)
+	}
+}
+
+// what is what fails in an incident: the conditions, and the checks that show them.
+func (w writer) what(inc *incident.Incident, alerts []notify.Alert) string {
 	const maxGroups, maxChecks = 3, 5
 	n := notify.Notification{Firing: inc.Open(), Alerts: alerts}
 	groups := notify.Groups(n.Telling())
@@ -148,15 +161,7 @@ func (w writer) summary(inc *incident.Incident, alerts []notify.Alert) string {
 	if more := len(groups) - maxGroups; more > 0 {
 		parts = append(parts, w.words.More(more))
 	}
-	what := strings.Join(parts, w.phrases.semicolon)
-	switch {
-	case inc.Open():
-		return fmt.Sprintf(w.phrases.failing, inc.Site, what)
-	case inc.Reason == incident.ReasonRemoved:
-		return fmt.Sprintf(w.phrases.closed, inc.Site, w.lasted(inc.Since, inc.ResolvedAt), what)
-	default:
-		return fmt.Sprintf(w.phrases.recovered, inc.Site, w.lasted(inc.Since, inc.ResolvedAt), what)
-	}
+	return strings.Join(parts, w.phrases.semicolon)
 }
 
 // event is one line of the history.

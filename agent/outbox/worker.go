@@ -2,8 +2,6 @@ package outbox
 
 import (
 	"context"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -26,8 +24,14 @@ type worker struct {
 
 	// What follows belongs to run.
 	now     plan                // the plan as the loop has it
-	debts   map[string][]debt   // by site
-	owed    int                 // debts in all
+	plans   int                 // how many there were before
+	items   map[string][]*item  // what the records say, by site
+	past    []time.Time         // when incidents came that are settled, as far as a storm may count them
+	notes   map[string]*note    // by incident
+	debts   []debt              // as they follow from the items
+	stale   bool                // they do not any more
+	owed    int                 // incidents with something new to tell
+	oldest  time.Time           // of the changes in them
 	failing map[string]struct{} // incidents that failed since an attempt last worked
 	pause   time.Time           // the receiver is left alone until then
 }
@@ -36,27 +40,16 @@ type worker struct {
 type plan struct {
 	receiver Receiver
 	timings  incident.Timings
+	storm    Storm
 	writer   writer
-}
-
-// debt is one incident whose present state the receiver is owed.
-type debt struct {
-	site, id string
-	due      time.Time
-	since    time.Time // of the oldest change that was not told
-	// again is set when the plan changed after the last attempt failed: the
-	// pause after that is void then.
-	again bool
-	// hold puts the debt off when the record could not take how the last
-	// attempt went, lest the same be told over and over.
-	hold time.Time
 }
 
 func newWorker(o *Outbox, p plan) *worker {
 	return &worker{
 		out: o, name: p.receiver.Name, plan: p, fresh: true,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
-		dirty: make(map[string]struct{}), debts: make(map[string][]debt),
+		dirty: make(map[string]struct{}), items: make(map[string][]*item), notes: make(map[string]*note),
+		plans:   -1,
 		failing: make(map[string]struct{}),
 		state:   Health{Receiver: p.receiver.Name},
 	}
@@ -127,6 +120,9 @@ func (w *worker) run(ctx, send context.Context, after <-chan struct{}) {
 		if wait <= 0 {
 			w.tell(send, next)
 			w.look(next.site)
+			for _, it := range next.members {
+				w.look(it.site)
+			}
 			continue
 		}
 		timer.Reset(wait)
@@ -149,58 +145,30 @@ func (w *worker) refresh() {
 	if fresh {
 		w.pause = time.Time{}
 		clear(w.failing)
-		for site, debts := range w.debts {
-			for i := range debts {
-				debts[i].again = true
-			}
+		w.plans++ // which voids the pauses after failures
+		for _, n := range w.notes {
+			n.told, n.failures, n.retry = time.Time{}, 0, time.Time{}
+		}
+		for site := range w.items {
 			dirty[site] = struct{}{}
 		}
 	}
 	for site := range dirty {
 		w.look(site)
 	}
-	w.report()
-}
-
-// look derives the debts of a site from its record.
-func (w *worker) look(site string) {
-	old := w.debts[site]
-	var debts []debt
-	rec, _ := w.out.opts.Records.Record(site)
-	now := time.Now()
-	for i := range rec.Incidents {
-		if !w.now.receiver.owed(&rec.Incidents[i]) {
-			continue
-		}
-		told := rec.Incidents[i].Told()
-		inc := &told
-		d := debt{site: site, id: inc.ID, since: w.now.since(inc)}
-		if at := slices.IndexFunc(old, func(o debt) bool { return o.id == inc.ID }); at >= 0 {
-			d.again, d.hold = old[at].again, old[at].hold
-		}
-		d.due = w.now.due(inc, now, d.again)
-		if d.due.Before(d.hold) {
-			d.due = d.hold
-		}
-		debts = append(debts, d)
-	}
-	w.owed += len(debts) - len(old)
-	if len(debts) == 0 {
-		delete(w.debts, site)
-		return
-	}
-	w.debts[site] = debts
 }
 
 // next is the debt that is due first and how long that is from now. Without a
 // debt the wait is long: the worker is woken when there is one.
 func (w *worker) next(now time.Time) (debt, time.Duration) {
+	if w.stale {
+		w.debts, w.stale = w.owing(now), false
+		w.report()
+	}
 	var first debt
-	for _, debts := range w.debts {
-		for _, d := range debts {
-			if first.id == "" || d.before(&first) {
-				first = d
-			}
+	for i := range w.debts {
+		if d := &w.debts[i]; first.id == "" || d.before(&first) {
+			first = *d
 		}
 	}
 	if first.id == "" {
@@ -213,31 +181,12 @@ func (w *worker) next(now time.Time) (debt, time.Duration) {
 	return first, due.Sub(now)
 }
 
-// before orders debts by when they are due.
-func (d *debt) before(e *debt) bool {
-	if c := d.due.Compare(e.due); c != 0 {
-		return c < 0
-	}
-	if c := d.since.Compare(e.since); c != 0 {
-		return c < 0
-	}
-	return strings.Compare(d.id, e.id) < 0
-}
-
 // report shows the outside how the worker is doing.
 func (w *worker) report() {
 	w.out.metrics.owed.WithLabelValues(w.name).Set(float64(w.owed))
-	var oldest time.Time
-	for _, debts := range w.debts {
-		for _, d := range debts {
-			if oldest.IsZero() || d.since.Before(oldest) {
-				oldest = d.since
-			}
-		}
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.state.Owed, w.state.Oldest = w.owed, oldest
+	w.state.Owed, w.state.Oldest = w.owed, w.oldest
 }
 
 // leave takes the queue of a receiver that was removed out of the metrics.
@@ -247,34 +196,4 @@ func (w *worker) leave() {
 	if w.gone {
 		w.out.metrics.remove(w.name)
 	}
-}
-
-// due is when the receiver may be told of what it is owed. again disregards the
-// pause after a failed attempt.
-func (p *plan) due(inc *incident.Incident, now time.Time, again bool) time.Time {
-	name := p.receiver.Name
-	if again {
-		copied := *inc
-		d := inc.Deliveries[name]
-		d.NextTry = time.Time{}
-		copied.Deliveries = map[string]incident.Delivery{name: d}
-		inc = &copied
-	}
-	due, _ := inc.Due(name, p.timings)
-	if due.Sub(now) > max(farthest, p.timings.GroupWait, p.timings.GroupInterval) {
-		return now
-	}
-	return due
-}
-
-// since is the time of the oldest change that the receiver was not told. For
-// one that knows nothing yet it is the first that is loud enough for its match.
-func (p *plan) since(inc *incident.Incident) time.Time {
-	d := inc.Deliveries[p.receiver.Name]
-	for _, e := range inc.Events {
-		if e.Seq > d.Seq && !e.Quiet && (d.Seq > 0 || oneOf(p.receiver.Match.Severity, string(e.Severity))) {
-			return e.At
-		}
-	}
-	return inc.OpenedAt
 }
