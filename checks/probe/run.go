@@ -156,6 +156,9 @@ func (r *run) begin(h hop) {
 	r.dialTarget = r.p.dialAddress(h.url)
 	r.dialHost, _, _ = net.SplitHostPort(r.dialTarget)
 	r.resp.URL = h.url.String()
+	if r.resp.Redirects > 0 {
+		r.resp.URL = r.secrets.cleanURL(r.resp.URL) // the server wrote it
+	}
 	r.resp.StatusCode, r.resp.Header, r.resp.HTTPVersion = 0, nil, ""
 	r.resp.TLS, r.resp.RemoteAddr, r.peer = nil, "", nil
 	r.unproven.Store(false)
@@ -191,7 +194,7 @@ func (r *run) receive(h hop, resp *http.Response) (next *hop, err error) {
 	r.resp.StatusCode = resp.StatusCode
 	r.resp.Header = resp.Header
 	r.resp.HTTPVersion = fmt.Sprintf("%d.%d", resp.ProtoMajor, resp.ProtoMinor)
-	r.resp.Edge = EdgeOf(resp.Header)
+	r.resp.Edge = EdgeOf(r.secrets.cleanHeader(resp.Header))
 	if resp.StatusCode < 100 {
 		err := fmt.Errorf("status code %03d", resp.StatusCode)
 		r.resp.StatusCode = 0

@@ -1,6 +1,8 @@
 package probe
 
 import (
+	"net/http"
+	"net/url"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -87,4 +89,32 @@ func (r redactor) clean(s string) string {
 		}
 	}
 	return s
+}
+
+// cleanURL is a URL without the secrets, escaped ones too.
+func (r redactor) cleanURL(s string) string {
+	s = r.clean(s)
+	for _, secret := range r {
+		s = strings.ReplaceAll(s, url.QueryEscape(secret), redacted)
+		s = strings.ReplaceAll(s, url.PathEscape(secret), redacted)
+	}
+	return s
+}
+
+// cleanHeader is a header without the secrets: the same one if it holds none.
+func (r redactor) cleanHeader(h http.Header) http.Header {
+	cleaned, cloned := h, false
+	for name, values := range h {
+		for i, v := range values {
+			c := r.clean(v)
+			if c == v {
+				continue
+			}
+			if !cloned {
+				cleaned, cloned = h.Clone(), true
+			}
+			cleaned[name][i] = c
+		}
+	}
+	return cleaned
 }
