@@ -220,7 +220,7 @@ func TestBuildFindsEveryError(t *testing.T) {
 		"headers.C: \"*\": error parsing regexp: missing argument to repetition operator: `*`",
 		`json.$.a[: column 5: not terminated`,
 		`json.b: column 1: a path begins with $`,
-		`expr[1]: column 1: unknown name statu`,
+		`expr[1]: column 1: unknown name statu; there are status, status_code, url, http_version, remote_address, redirects, duration_seconds, phases, phases_seconds, headers, body, body_bytes, json, tls, edge`,
 		`expr[2]: column 9: unexpected token EOF`,
 		`expr[3]: expected bool, but got int`,
 		`via_esa: "yes" (want any, true or false)`,

@@ -3,10 +3,12 @@ package assert
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/parser"
 	"github.com/expr-lang/expr/vm"
 
 	"github.com/esawatch/esawatch/checks/catalog"
@@ -76,6 +78,9 @@ func newExprRule(source string) (exprRule, error) {
 	}
 	program, err := expr.Compile(source, options...)
 	if err != nil {
+		if better := inspectBroken(source, err); better != nil {
+			return exprRule{}, better
+		}
 		return exprRule{}, exprError(err)
 	}
 	uses, err := inspect(program.Node(), source)
@@ -85,6 +90,21 @@ func newExprRule(source string) (exprRule, error) {
 	return exprRule{source, program, uses, exprOperands(program.Node())}, nil
 }
 
+// inspectBroken looks in an expression that does not compile for what explains
+// that better than the compiler does: the name of a function without a call, or
+// of one that is left out. nil when it finds nothing.
+func inspectBroken(source string, compiler error) error {
+	if strings.HasPrefix(compiler.Error(), "cannot redeclare") {
+		return nil
+	}
+	tree, err := parser.Parse(source)
+	if err != nil {
+		return nil
+	}
+	_, err = inspect(tree.Node, source)
+	return err
+}
+
 // exprError words an error of the compiler in one line, with its place.
 func exprError(err error) error {
 	at, ok := errors.AsType[*file.Error](err)
@@ -92,7 +112,30 @@ func exprError(err error) error {
 		return err
 	}
 	message, _, _ := strings.Cut(at.Message, "\n")
-	return placed(at.Line, at.Column, message)
+	return placed(at.Line, at.Column, exprWords(message))
+}
+
+// exprWords puts an error of the compiler about a name into the words of those
+// who write expressions, with the names that there are.
+func exprWords(message string) string {
+	if strings.HasPrefix(message, "unknown name ") {
+		return message + "; there are " + exprNames(reflect.TypeFor[exprEnv]())
+	}
+	for _, t := range []reflect.Type{reflect.TypeFor[exprPhases](), reflect.TypeFor[exprTLS](), reflect.TypeFor[exprEdge]()} {
+		if name, ok := strings.CutPrefix(message, "type "+t.String()+" has no field "); ok {
+			return "no field " + name + "; there are " + exprNames(t)
+		}
+	}
+	return message
+}
+
+// exprNames lists the fields of t by the names that expressions know.
+func exprNames(t reflect.Type) string {
+	var names []string
+	for f := range t.Fields() {
+		names = append(names, f.Tag.Get("expr"))
+	}
+	return strings.Join(names, ", ")
 }
 
 func placed(line, column int, message string) error {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/builtin"
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/vm"
 )
@@ -28,6 +29,9 @@ func inspect(root ast.Node, source string) (uses exprUse, err error) {
 			uses.headers = uses.headers || n.Value == "headers"
 			if n.Value == "$env" {
 				refuse(n, "$env cannot be used; name the variable")
+			}
+			if _, function := builtin.Index[n.Value]; function {
+				refuse(n, exprWords("unknown name "+n.Value+" (only "+n.Value+"(…) is a function)"))
 			}
 		case *ast.BuiltinNode:
 			if slices.Contains(exprWithout, n.Name) {

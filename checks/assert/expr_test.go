@@ -73,9 +73,14 @@ func TestExprWithoutJSON(t *testing.T) {
 
 func TestExprErrors(t *testing.T) {
 	for source, want := range map[string]string{
-		`stat == 200`:                    "column 1: unknown name stat",
+		`stat == 200`:                    "column 1: unknown name stat; there are status, status_code, url, ",
+		`status == 200 && duration < 1`:  "column 18: unknown name duration (only duration(…) is a function); there are status, status_code, ",
+		`now != nil`:                     "column 1: unknown name now (only now(…) is a function); there are ",
+		`date > "2026"`:                  "column 1: unknown name date",
+		`let now = 1; now > 0`:           "cannot redeclare builtin now",
+		`tls.expires > now()`:            "column 5: no field expires; there are version, cipher, not_before, ",
 		`status == "200"`:                "column 8: invalid operation: == (mismatched types int and string)",
-		`edge.popp == ""`:                "column 6: type assert.exprEdge has no field popp",
+		`edge.popp == ""`:                "column 6: no field popp; there are via_esa, request_id, ",
 		"status == 200 &&\n  foo":        "line 2, column 3: unknown name foo",
 		`status`:                         "expected bool, but got int",
 		`(status`:                        "column 7: unexpected token EOF",
@@ -83,7 +88,7 @@ func TestExprErrors(t *testing.T) {
 		`all(json.a, any(json.b, true))`: "column 25: a predicate within a predicate",
 		`all(json.a, # > len(filter(json.a, # > 1)))`: "column 36: a predicate within a predicate",
 		`any(json.a, body contains #)`:                "column 13: the body cannot be searched once for each element",
-		`len(repeat("a", 100)) > 0`:                   "unknown name repeat",
+		`len(repeat("a", 100)) > 0`:                   "column 5: repeat cannot be used",
 		`reduce(json.a, #acc + #) > 0`:                "column 1: reduce cannot be used",
 		`$env["status"] == 200`:                       "$env cannot be used",
 		strings.Repeat("!", 1200) + "true":            "exceeds maximum allowed nodes",
