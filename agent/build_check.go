@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/esawatch/esawatch/agent/config"
 	"github.com/esawatch/esawatch/checks"
@@ -52,18 +54,23 @@ func BuildCheck(site *config.Site, c *config.Check, cat *catalog.Catalog, id Ide
 		check.Edge = edge
 	}
 	if site != nil && site.Origin != nil {
-		note(addOrigin(check, site.Origin, req, expect))
+		note(addOrigin(check, site, req, expect))
 	}
 	return check, errors.Join(errs...)
 }
 
 // addOrigin gives the check its second leg: the same request, dialled at the
-// origin's address.
-func addOrigin(check *checks.Check, o *config.Origin, req probe.Request, expect assert.Expect) error {
+// origin's address. A check of another host than the site's has none: that
+// host's origin is not known.
+func addOrigin(check *checks.Check, site *config.Site, req probe.Request, expect assert.Expect) error {
 	u, err := url.Parse(req.URL)
 	if err != nil {
 		return fmt.Errorf("url: %w", err)
 	}
+	if base, err := url.Parse(site.URL); err != nil || !strings.EqualFold(base.Hostname(), u.Hostname()) {
+		return nil
+	}
+	o := site.Origin
 	if o.Scheme != "" && o.Scheme != u.Scheme {
 		u.Scheme = o.Scheme
 		// The port belongs to the scheme that it was given for. ConnectTo says
@@ -72,36 +79,57 @@ func addOrigin(check *checks.Check, o *config.Origin, req probe.Request, expect 
 		req.URL = u.String()
 		check.OriginURL = req.URL
 	}
+	origin, err := probe.New(originRequest(req, o, u.Scheme))
+	if err != nil {
+		return prefixed("origin.", err)
+	}
+	check.OriginExpect, err = assert.Build(originExpect(expect))
+	if err != nil {
+		origin.Close()
+		return nil // said already of the edge's
+	}
+	check.Origin, check.OriginAddr = origin, o.Address
+	return nil
+}
+
+// originRequest is the check's request as the origin is asked: as ESA would ask
+// it, whatever the check wants to know of the edge's protocols.
+func originRequest(req probe.Request, o *config.Origin, scheme string) probe.Request {
+	req.ConnectTo = o.Address
+	req.ProxyURL = "" // the way to the origin is a direct one
+	req.IPFamily = "any"
+	if req.HTTPVersion != "1.1" {
+		req.HTTPVersion = "auto"
+	}
+	if scheme == "http" {
+		req.HTTPVersion = "1.1"
+	}
 	if o.Host != "" {
 		req.Header = req.Header.Clone()
 		if req.Header == nil {
 			req.Header = http.Header{}
 		}
 		req.Header.Set("Host", o.Host)
-	}
-	req.ConnectTo = o.Address
-	req.ProxyURL = "" // the way to the origin is a direct one
-	if req.HTTPVersion == "3" {
-		req.HTTPVersion = "auto" // origins seldom speak it, and ESA does not ask them to
+		req.TLS.ServerName = "" // as Host
 	}
 	if o.ServerName != "" {
 		req.TLS.ServerName = o.ServerName
 	}
 	req.TLS.InsecureSkipVerify = req.TLS.InsecureSkipVerify || o.InsecureSkipVerify
-	origin, err := probe.New(req)
-	if err != nil {
-		return prefixed("origin.", err)
+	return req
+}
+
+// originExpect is what of the check's expectations the origin is judged by: what
+// it answers and how fast. Headers, the edge's certificate and how the edge
+// treats visitors are no business of its, nor are redirects that the edge makes.
+func originExpect(e assert.Expect) assert.Expect {
+	return assert.Expect{
+		Status:       append(slices.Clone(e.Status), "2xx", "3xx"),
+		BodyContains: e.BodyContains, BodyNotContain: e.BodyNotContain,
+		BodyMatches: e.BodyMatches, BodyNotMatch: e.BodyNotMatch,
+		JSON: e.JSON, MaxDuration: e.MaxDuration,
+		ViaESA: "any", Challenge: "allow",
 	}
-	// The origin is judged by what it answers and how fast; how the edge treats
-	// that, and the edge's certificate, are no business of its.
-	expect.ViaESA, expect.Challenge = "any", "allow"
-	expect.CertValidFor = 0
-	check.OriginExpect, err = assert.Build(expect)
-	if err != nil {
-		return nil // said already of the edge's
-	}
-	check.Origin, check.OriginAddr = origin, o.Address
-	return nil
 }
 
 // requestOf is the request of the check's configuration.
