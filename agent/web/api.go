@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -105,11 +106,22 @@ type alertJSON struct {
 	Result     checks.Result       `json:"result"`
 }
 
+// apiIncidents gives the open incidents, then the newest of the others: 200 in
+// all, or as many as limit says.
 func (s *Server) apiIncidents(w http.ResponseWriter, r *http.Request) {
 	state := r.URL.Query().Get("state")
 	if state != "" && state != "open" && state != "resolved" {
 		problem(w, r, http.StatusBadRequest, fmt.Sprintf("state %.32q: want open or resolved", state))
 		return
+	}
+	limit := maxIncidents
+	if text := r.URL.Query().Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			problem(w, r, http.StatusBadRequest, fmt.Sprintf("limit %.32q: want a number from 1", text))
+			return
+		}
+		limit = n
 	}
 	site, ok := s.siteFrom(w, r)
 	if !ok {
@@ -126,6 +138,9 @@ func (s *Server) apiIncidents(w http.ResponseWriter, r *http.Request) {
 	all := []incidentJSON{}
 	for i := range list {
 		inc := &list[i]
+		if len(all) == limit {
+			break
+		}
 		if site != "" && inc.Site != site || state == "resolved" && inc.Open() {
 			continue
 		}

@@ -96,13 +96,16 @@ func TestAPIIncidents(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]string{
-		"?state=open": open.ID, "?state=resolved": over.ID, "?site=shop": over.ID, "?site=blog&state=open": open.ID,
+		"?state=open": open.ID, "?state=resolved": over.ID, "?site=shop": over.ID, "?site=blog&state=open": open.ID, "?limit=1": open.ID,
+		"?limit=1&state=resolved": over.ID,
 	} {
 		if got := decode[incidents](t, get(t, sc.Server, "/api/v1/incidents"+path), 200); len(got) != 1 || got[0].ID != want {
 			t.Errorf("%s: got %+v, want %s", path, got, want)
 		}
 	}
 	decode[problemJSON](t, get(t, sc.Server, "/api/v1/incidents?state=closed"), 400)
+	decode[problemJSON](t, get(t, sc.Server, "/api/v1/incidents?limit=0"), 400)
+	decode[problemJSON](t, get(t, sc.Server, "/api/v1/incidents?limit=many"), 400)
 	decode[problemJSON](t, get(t, sc.Server, "/api/v1/incidents?site=none"), 404)
 }
 

@@ -1,13 +1,74 @@
 package web
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http/httptest"
 	"testing"
 	"time"
 
+	"github.com/esawatch/esawatch/agent/incident"
+	"github.com/esawatch/esawatch/agent/store/memstore"
 	"github.com/esawatch/esawatch/checks"
+	"github.com/esawatch/esawatch/checks/catalog"
 )
+
+// BenchmarkIncidents lists what a thousand sites with a full history remember.
+func BenchmarkIncidents(b *testing.B) {
+	const sites, each = 1000, 20
+	sc := newScene(b, nil)
+	for _, c := range []catalog.Condition{"522", "522", "", ""} {
+		sc.observe(b, "shop/home", c, nil)
+	}
+	// It becomes history when it leaves its record.
+	kv := memstore.New()
+	opts := options()
+	opts.Incidents = incident.NewKeeper(kv, incident.Options{})
+	rec, _ := sc.keeper.Record("shop")
+	for _, incidents := range [][]incident.Incident{rec.Incidents, nil} {
+		if _, err := opts.Incidents.Update(b.Context(), "shop", func(rec incident.Record) (incident.Record, bool) {
+			rec.Site, rec.Incidents = "shop", incidents
+			return rec, true
+		}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	past, err := kv.List(b.Context(), "history/")
+	if err != nil || len(past) != 1 {
+		b.Fatalf("history: %v, %v", past, err)
+	}
+	e := past[0]
+	e.Revision = 0
+	for site := range sites {
+		for n := range each {
+			i := rec.Incidents[0]
+			i.Site = fmt.Sprintf("site-%d", site)
+			i.ID = fmt.Sprintf("%s-20261124T00%02d00Z-abcdef", i.Site, n)
+			e.Key = "history/" + i.Site + "/" + i.ID
+			if e.Value, err = json.Marshal(i); err != nil {
+				b.Fatal(err)
+			}
+			if _, err := kv.Put(b.Context(), e); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	h := listen(b, opts).handler()
+	for _, path := range []string{"/incidents", "/api/v1/incidents"} {
+		b.Run(path, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				w := httptest.NewRecorder()
+				r := httptest.NewRequest("GET", path, nil)
+				r.Host = "localhost"
+				if h.ServeHTTP(w, r); w.Code != 200 {
+					b.Fatalf("got %d: %s", w.Code, w.Body)
+				}
+				b.ReportMetric(float64(w.Body.Len()), "B/page")
+			}
+		})
+	}
+}
 
 // BenchmarkPages renders pages of an agent whose every ring is full. Ten sites
 // of a hundred have an incident.

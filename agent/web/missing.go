@@ -24,6 +24,9 @@ func (s *Server) missing(w http.ResponseWriter, r *http.Request, text, link, nam
 
 // broken answers 500 for something that should have worked.
 func (s *Server) broken(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil {
+		return // nobody waits for it any more
+	}
 	s.opts.Log.Error("page cannot be shown", "path", r.URL.Path, "err", err)
 	s.sorry(w, r, http.StatusInternalServerError, lost{Title: "This cannot be shown",
 		Text: "What the agent remembers could not be read; its log says why."})

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/esawatch/esawatch/agent/incident"
 	"github.com/esawatch/esawatch/checks"
 )
 
@@ -191,52 +190,4 @@ func plural(n int, word string) string {
 		return "1 " + word
 	}
 	return fmt.Sprintf("%d %ss", n, word)
-}
-
-// incidents is the page that lists them all.
-func (s *Server) incidents(w http.ResponseWriter, r *http.Request) {
-	p := s.begin(r, "incidents", "Incidents")
-	all, err := s.incidentList(r, "")
-	if err != nil {
-		s.broken(w, r, err)
-		return
-	}
-	const most = 200
-	v := struct {
-		Stories []story
-		More    int
-	}{More: max(0, len(all)-most)}
-	for i := range all[:min(len(all), most)] {
-		v.Stories = append(v.Stories, p.storyOf(&all[i]))
-	}
-	p.Body = &v
-	s.write(w, r, http.StatusOK, "incidents", p)
-}
-
-// incidentList reads the incidents of a site, or of all sites if it is "": the
-// open ones first, then the newest.
-func (s *Server) incidentList(r *http.Request, site string) ([]incident.Incident, error) {
-	var all []incident.Incident
-	for _, rec := range s.opts.Incidents.Records() {
-		if site == "" || rec.Site == site {
-			all = append(all, rec.Incidents...)
-		}
-	}
-	past, err := s.opts.Incidents.History(r.Context(), site)
-	if err != nil {
-		return nil, err
-	}
-	for _, inc := range past {
-		// One that is just leaving its record is in both.
-		if !slices.ContainsFunc(all, func(i incident.Incident) bool { return i.ID == inc.ID }) {
-			all = append(all, inc)
-		}
-	}
-	slices.SortStableFunc(all, func(a, b incident.Incident) int {
-		if a.Open() != b.Open() {
-			return bit(b.Open()) - bit(a.Open())
-		}
-		return b.OpenedAt.Compare(a.OpenedAt)
-	})
-	return all, nil
 }

@@ -44,6 +44,7 @@ type Server struct {
 
 	stopping  chan struct{} // closed when Run begins to stop
 	listeners atomic.Int64  // pages that wait for events
+	reading   chan struct{} // holds a value while the history of all sites is read
 }
 
 // Listen checks the options and opens the listeners, so that an address in use
@@ -53,7 +54,7 @@ func Listen(opts Options) (*Server, error) {
 	if err := toolkit.Validate(opts.ConfigFile); err != nil {
 		return nil, fmt.Errorf("web.config_file %q: %w", opts.ConfigFile, err)
 	}
-	s := &Server{opts: opts, stopping: make(chan struct{})}
+	s := &Server{opts: opts, stopping: make(chan struct{}), reading: make(chan struct{}, 1)}
 	s.Show(Content{})
 	var err error
 	if s.pages, err = parsePages(); err != nil {

@@ -77,7 +77,7 @@ func checkLook(rec *incident.Record, c *Check, newest *checks.Result) look {
 // firingLook is that of a check that fires, or flaps.
 func firingLook(rec *incident.Record, c *Check, newest *checks.Result) look {
 	alert, ok := alertOf(rec, c.Name)
-	severity := catalog.Critical
+	severity := catalog.Warning // a check that flaps, and is well at the moment
 	if ok {
 		severity = alert.Severity
 	}
