@@ -172,9 +172,7 @@ func timed(t *testing.T, k Kind, notify func() (notify.Receipt, error)) (notify.
 }
 
 func refusedConnection(t *testing.T, k Kind) {
-	gone := httptest.NewServer(http.NotFoundHandler())
-	gone.Close()
-	n := k.start(t, gone.URL)
+	n := k.start(t, "http://"+RefusingAddress(t))
 	_, err := timed(t, k, func() (notify.Receipt, error) { return n.Notify(t.Context(), Story()[0]) })
 	k.check(t, err)
 	if got := notify.ReasonOf(err); got != notify.ReasonUnreachable {
