@@ -86,6 +86,7 @@ var rooms = map[string]map[string]string{
 		"agent/store": "the contract",
 	},
 	"agent/web": {
+		"agent/config":   "a silence's duration is written as one of the configuration",
 		"agent/incident": "shows records",
 		"agent/schedule": "why a check that somebody wants now is not run",
 		"checks":         "shows results",

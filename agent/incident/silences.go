@@ -29,6 +29,9 @@ const (
 // ErrNoSilence says that there is no silence of an ID.
 var ErrNoSilence = errors.New("no such silence")
 
+// ErrNotSaved says that a change could not be saved, so that it was not made.
+var ErrNotSaved = errors.New("it could not be saved")
+
 // Silence is a mute that a person asked for, until a moment.
 type Silence struct {
 	ID        string    `json:"id"`
@@ -96,7 +99,8 @@ func decodeSilence(e store.Entry) (Silence, error) {
 }
 
 // Add checks a silence and puts it in force; it is saved when Add returns. The
-// ID and CreatedAt are given by Add.
+// ID and CreatedAt are given by Add. The error is ErrNotSaved, or what is wrong
+// with the silence.
 func (s *Silences) Add(ctx context.Context, one Silence) (Silence, error) {
 	now := time.Now()
 	var err error
@@ -129,7 +133,7 @@ func (s *Silences) Add(ctx context.Context, one Silence) (Silence, error) {
 }
 
 // Expire ends a silence now. One that is over already stays as it is. The error
-// is ErrNoSilence, or the store's.
+// is ErrNoSilence or ErrNotSaved.
 func (s *Silences) Expire(ctx context.Context, id string) (Silence, error) {
 	now := time.Now().UTC().Round(0)
 	s.mu.Lock()
@@ -150,13 +154,14 @@ func (s *Silences) Expire(ctx context.Context, id string) (Silence, error) {
 }
 
 // put saves a silence, takes it over and has it counted; the caller has s.mu.
+// The error is ErrNotSaved.
 func (s *Silences) put(ctx context.Context, one Silence, rev store.Revision) error {
 	value, err := json.Marshal(one)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrNotSaved, err)
 	}
 	if rev, err = s.kv.Put(ctx, store.Entry{Key: silencePrefix + one.ID, Value: value, Revision: rev}); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrNotSaved, err)
 	}
 	s.all[one.ID] = kept{one, rev}
 	select {

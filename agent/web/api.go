@@ -34,6 +34,7 @@ func (s *Server) api() http.Handler {
 			problem(w, r, http.StatusMethodNotAllowed, fmt.Sprintf("%s is for %s", at.path, at.method))
 		})
 	}
+	s.addSilences(mux)
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
 		problem(w, r, http.StatusNotFound, "no such endpoint")
 	})
