@@ -35,8 +35,16 @@ type Query struct {
 // both legs and of what the edge said of itself. Evidence is left to the
 // caller, who has seen it. ok is false when nothing is wrong.
 //
-// A failing origin behind an edge that answers well is OriginDown.
+// A failing origin behind an edge that answers well is OriginDown, also when the
+// edge is only slow or its certificate about to expire: what the cache hides
+// matters more than either. An origin that gives no answer in time behind a slow
+// edge is only slow itself.
 func (c *Catalog) Explain(q Query) (d Diagnosis, ok bool) {
+	switch c := q.Edge.Condition; {
+	case hidden(q.Origin) != OriginDown:
+	case c == TLSExpiring, c == Slow && q.Origin.Condition != Timeout:
+		q.Edge.Condition = ""
+	}
 	condition := q.Edge.Condition
 	if condition == "" {
 		condition = hidden(q.Origin)

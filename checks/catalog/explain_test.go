@@ -278,3 +278,21 @@ func BenchmarkExplain(b *testing.B) {
 		}
 	}
 }
+
+func TestHiddenOutageOutranksWhatOnlyDegrades(t *testing.T) {
+	down := &Leg{Condition: ConnectRefused, Duration: time.Millisecond}
+	for edge, want := range map[Condition]Condition{
+		"": OriginDown, Slow: OriginDown, TLSExpiring: OriginDown,
+		Stale: Stale, BodyMismatch: BodyMismatch, "521": "521",
+	} {
+		d, _ := Default().Explain(Query{Edge: Leg{Condition: edge, StatusCode: 200}, Origin: down})
+		if d.Condition != want {
+			t.Errorf("edge %q, origin refusing: %q, want %q", edge, d.Condition, want)
+		}
+	}
+	for _, origin := range []Condition{"", Slow, Timeout} {
+		if d, _ := Default().Explain(Query{Edge: Leg{Condition: Slow, StatusCode: 200}, Origin: &Leg{Condition: origin}}); d.Condition != Slow {
+			t.Errorf("edge slow, origin %q: %q, want slow", origin, d.Condition)
+		}
+	}
+}
