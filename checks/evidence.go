@@ -101,7 +101,8 @@ func popText(e probe.Edge) string {
 	return e.POP
 }
 
-// phasesText says where the time went: the whole, then each phase that took any.
+// phasesText says where the time went: the whole, then each phase that took so
+// much of it that it does not read 0.0 ms.
 func phasesText(resp *probe.Response) string {
 	var parts []string
 	for _, p := range []struct {
@@ -111,7 +112,7 @@ func phasesText(resp *probe.Response) string {
 		{"resolve", resp.Phases.Resolve}, {"connect", resp.Phases.Connect}, {"tls", resp.Phases.TLS},
 		{"processing", resp.Phases.Processing}, {"transfer", resp.Phases.Transfer},
 	} {
-		if p.took > 0 {
+		if p.took >= 100*time.Microsecond {
 			parts = append(parts, p.name+" "+Milliseconds(p.took))
 		}
 	}

@@ -149,7 +149,8 @@ func TestCertValidFor(t *testing.T) {
 	}{
 		{14 * day, ""},
 		{10*day + time.Hour, "tls_expiring: got expires on 2026-12-03T16:00:00Z, in 10 days; want valid for at least 14 days"},
-		{90 * time.Minute, "tls_expiring: got expires on 2026-11-23T16:30:00Z, in 1 hours; want valid for at least 14 days"},
+		{30 * time.Hour, "tls_expiring: got expires on 2026-11-24T21:00:00Z, in 30 hours; want valid for at least 14 days"},
+		{90 * time.Minute, "tls_expiring: got expires on 2026-11-23T16:30:00Z, in 1h30m0s; want valid for at least 14 days"},
 		{-3 * day, "tls_expiring: got expired on 2026-11-20T15:00:00Z, 3 days ago; want valid for at least 14 days"},
 	} {
 		r.TLS = &probe.TLSState{NotAfter: r.StartedAt.Add(tt.left)}

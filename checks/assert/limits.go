@@ -47,7 +47,7 @@ func days(d time.Duration) string {
 	switch {
 	case d >= 2*day:
 		return fmt.Sprintf("%d days", d/day)
-	case d >= time.Hour:
+	case d >= 2*time.Hour:
 		return fmt.Sprintf("%d hours", d/time.Hour)
 	}
 	return d.Round(time.Second).String()
