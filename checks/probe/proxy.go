@@ -195,7 +195,10 @@ func (p *proxy) socks(ctx context.Context, r *run) (net.Conn, error) {
 	if err == nil {
 		return nc, nil
 	}
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) && r.peer != nil && r.peer.spoke.Load() {
+	// The library gives the connection the context's deadline, which may strike
+	// a moment before the context's own timer.
+	late := errors.Is(ctx.Err(), context.DeadlineExceeded) || isTimeout(err)
+	if late && r.peer != nil && r.peer.spoke.Load() {
 		return nil, p.silent(r)
 	}
 	if word, ok := strings.CutPrefix(reason(err), "unknown error "); ok {
