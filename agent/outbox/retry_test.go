@@ -81,6 +81,59 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 	})
 }
 
+// The first attempt may have got through. That the second is refused for sure
+// must not make the third forget it: it would post a second message.
+func TestGatus421AFailedSendDoublesTheAlert(t *testing.T) {
+	for name, second := range map[string]error{
+		"rate limited":  notify.RetryAfter(errors.New("rate limited"), 30*time.Second),
+		"unreachable":   &net.OpError{Op: "dial", Err: errors.New("connection refused")},
+		"misconfigured": notify.Misconfigured(errors.New("invalid_auth")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				in := &inbox{}
+				in.fail(context.DeadlineExceeded)
+				a := start(t, newDisk(), receiver("oncall", in))
+				begin := time.Now()
+				a.result(t, failing("shop", "home", "522"))
+				time.Sleep(timings.GroupWait + time.Millisecond)
+				synctest.Wait()
+				in.fail(second)
+				time.Sleep(5 * time.Second)
+				synctest.Wait()
+				in.fail(nil)
+				time.Sleep(11 * time.Minute)
+				got := in.messages()
+				if len(got) < 3 || !got[len(got)-1].ok {
+					t.Fatalf("told %v, want two failed attempts and a good one", in.told(begin))
+				}
+				for i, m := range got {
+					if doubt := i > 0; m.n.Doubtful != doubt || doubt && !m.n.DoubtfulSince.Equal(got[0].at) {
+						t.Errorf("attempt %d: doubtful %t since %v, want %t since %v", i+1, m.n.Doubtful, m.n.DoubtfulSince, doubt, got[0].at)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A message that is held up by a rate limit is told later as what it has become,
+// even when all is well again by then.
+func TestAlertmanager2111RateLimitDropsAlerts(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		in := &inbox{}
+		in.fail(notify.RetryAfter(errors.New("rate limited"), 30*time.Second))
+		a := start(t, newDisk(), receiver("oncall", in))
+		begin := time.Now()
+		a.result(t, failing("shop", "home", "522"))
+		time.Sleep(10 * time.Second)
+		in.fail(nil)
+		a.result(t, passing("shop", "home"))
+		time.Sleep(time.Hour)
+		equal(t, "told", in.told(begin), []string{"+5s opened !", "+35s opened resolved"})
+	})
+}
+
 func TestHostileRetryAfter(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		in := &inbox{}

@@ -148,7 +148,10 @@ func (w *worker) refused(ctx context.Context, t *telling, receipt notify.Receipt
 func (w *worker) failed(ctx context.Context, t *telling, receipt notify.Receipt, err error) {
 	f := incident.Failure{NextTry: w.failure(t, err, t.tries), Cause: redact(err), Doubtful: doubtful(err), Receipt: receipt}
 	w.note(t.id).plan = w.plans // this pause counts
-	if f.Doubtful {
+	inDoubt := f.Doubtful
+	// A clear no says nothing of an earlier attempt that may have got through.
+	f.Doubtful = f.Doubtful || t.n.Doubtful
+	if inDoubt {
 		w.writeOthers(ctx, t, incident.Joined) // who may have been told of it in a digest is not told of it alone
 	}
 	w.write(ctx, t, func(rec incident.Record) (incident.Record, bool) {
