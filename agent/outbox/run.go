@@ -15,8 +15,9 @@ const (
 	// scanEvery is the time after which all records are looked at even if
 	// nobody said that one changed.
 	scanEvery = time.Minute
-	// maxPrunes bounds the writes of one look.
-	maxPrunes = 10
+	// maxPrunes bounds the writes of one look. They are made at once, since they
+	// can share the wait for the disk.
+	maxPrunes = 64
 )
 
 // Run tells the receivers what they are owed until ctx is done. Then it waits
@@ -114,13 +115,17 @@ func (o *Outbox) scan(ctx context.Context, seen map[string]story, crew *crew) {
 		}
 	}
 	crew.mark(changed)
+	var wg sync.WaitGroup
+	defer wg.Wait()
 	for _, site := range settled[:min(len(settled), maxPrunes)] {
-		_, err := o.opts.Records.Update(ctx, site, func(rec incident.Record) (incident.Record, bool) {
-			return settings.prune(rec, live)
+		wg.Go(func() {
+			_, err := o.opts.Records.Update(ctx, site, func(rec incident.Record) (incident.Record, bool) {
+				return settings.prune(rec, live)
+			})
+			if err != nil {
+				o.log.Error("cannot save that an incident is settled", "site", site, "err", err)
+			}
 		})
-		if err != nil {
-			o.log.Error("cannot save that an incident is settled", "site", site, "err", err)
-		}
 	}
 }
 

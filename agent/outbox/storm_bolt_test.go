@@ -25,7 +25,7 @@ func TestStormOf500OnDisk(t *testing.T) {
 		return kv
 	}
 	s := stormy()
-	s.Timings.GroupWait = 2 * time.Second
+	s.Timings.GroupWait = time.Second
 	s.Timings.GroupInterval = time.Second
 	first, second := &inbox{}, &inbox{}
 	first.set(yesAgain)
@@ -96,12 +96,14 @@ func TestStormOf500OnDisk(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	over := time.Now()
 	ended := func(in *inbox) bool {
 		m := in.messages()
 		return !m[len(m)-1].n.Firing
 	}
 	eventually("the end is told", 10*time.Second, func() bool { return ended(first) && ended(second) })
 	eventually("the records are empty", 30*time.Second, func() bool { return len(a.keeper.Records()) == 0 })
+	t.Logf("all settled %v after the last was over", time.Since(over))
 	as := toldAs(t, append(first.messages(), second.messages()...))
 	if len(as) != sites {
 		t.Errorf("%d incidents were told, want %d", len(as), sites)

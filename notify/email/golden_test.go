@@ -18,7 +18,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // TestGolden holds the two forms of some samples' mails.
 func TestGolden(t *testing.T) {
 	for _, s := range notifytest.Samples() {
-		if !slices.Contains([]string{"one-check", "two-conditions", "left", "resolved", "chinese", "summary-only", "hostile"}, s.Name) {
+		if !slices.Contains([]string{"one-check", "two-conditions", "left", "resolved", "chinese", "summary-only", "hostile", "storm-half"}, s.Name) {
 			continue
 		}
 		p := newPage(s.Notification)

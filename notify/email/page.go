@@ -137,13 +137,12 @@ func newGroup(g notify.Group, w notify.Words) group {
 	return shown
 }
 
-// title is the state and the site.
+// title is the state and the site, or how many incidents it is about.
 func title(m notify.Notification, w notify.Words) string {
 	t := strings.ToUpper(w.State(m))
-	site := quote(m.Site, 63)
-	if site != "" {
-		t += w.Colon + site
-		if m.Firing {
+	if about := quote(m.About(w), 100); about != "" {
+		t += w.Colon + about
+		if m.Firing && m.Digest == nil {
 			t += " " + w.Failing
 		}
 	}
@@ -185,6 +184,9 @@ func facts(m notify.Notification, w notify.Words) []fact {
 			values = append(values[:maxNames], w.More(more))
 		}
 		return quote(strings.Join(values, w.Comma), maxText)
+	}
+	if m.Digest != nil {
+		add(w.InCommon, quote(m.Digest.Shared, maxText))
 	}
 	add(w.Site, notify.WebURL(m.SiteURL))
 	add(w.Where, names(func(a notify.Alert) string { return w.Fault(a.Fault) }))
