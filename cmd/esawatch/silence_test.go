@@ -71,8 +71,10 @@ func TestSilencedOutageIsToldWhenTheSilenceEnds(t *testing.T) {
 	}
 
 	short := strings.TrimSpace(d.silence("add", "site=shop", "--duration", "4s").out)
-	if got := d.silence("expire", long); got.out != long+" is over\n" {
-		t.Errorf("expire prints %q", got.out)
+	// One that is not there keeps the other from nothing.
+	got := esawatch(t, "silence", "expire", "none", long, "--url", "http://"+d.addr)
+	if got.code != exitFailed || got.out != long+" is over\n" || got.errors != "esawatch: expire silence \"none\": no such silence\n" {
+		t.Errorf("expire: exit code %d, %q, %q", got.code, got.out, got.errors)
 	}
 	d.untilAsked(h.edge, 1)
 	list := d.silences()
