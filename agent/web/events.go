@@ -37,10 +37,11 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		_, err := w.Write([]byte(text))
 		return err == nil && c.Flush() == nil
 	}
+	// Read first: what comes after the first line is new to who has read it.
+	seen, quiet := s.opts.Recent.observed.Load(), time.Now()
 	if !say("retry: 5000\n\n") {
 		return
 	}
-	seen, quiet := s.opts.Recent.observed.Load(), time.Now()
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	over := time.NewTimer(streamFor)

@@ -13,7 +13,7 @@ import (
 const testPassword = "password-test-only"
 
 func TestContract(t *testing.T) {
-	const timeout = 500 * time.Millisecond
+	const timeout = 1500 * time.Millisecond
 	notifytest.Run(t, notifytest.Kind{
 		New: func(t *testing.T, url string) notify.Notifier {
 			n, err := New(Options{URLs: []string{strings.Replace(url, "://", "://probe:"+testPassword+"@", 1)}, Timeout: timeout})

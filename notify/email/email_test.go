@@ -262,7 +262,7 @@ func TestFaults(t *testing.T) {
 		{"END", "hang", notify.ReasonTimeout, "DATA"},
 	} {
 		t.Run(test.step+" "+test.reply, func(t *testing.T) {
-			const timeout = 400 * time.Millisecond
+			const timeout = 1500 * time.Millisecond
 			n, s := notifier(t, nil, func(o *Options) { o.Timeout = timeout })
 			s.set(test.step, test.reply)
 			begin := time.Now()

@@ -109,7 +109,7 @@ func start(t *testing.T, h http.Handler, timeout time.Duration) *Notifier {
 }
 
 func TestContract(t *testing.T) {
-	const timeout = 500 * time.Millisecond
+	const timeout = 1500 * time.Millisecond
 	notifytest.Run(t, notifytest.Kind{
 		New: func(t *testing.T, url string) notify.Notifier {
 			n, err := New(Options{RoutingKey: func() (string, error) { return testKey, nil }, URL: url, Timeout: timeout})
