@@ -98,9 +98,9 @@ func TestInterruptStops(t *testing.T) {
 	}
 }
 
-// TestStoreIsInUse starts a second daemon on the state of a first: it says who
-// is there, and the first goes on.
-func TestStoreIsInUse(t *testing.T) {
+// TestAlertmanager2222TwoReplicasTwoAlerts starts a second daemon on the state
+// of a first: it says who is there, and the first goes on.
+func TestAlertmanager2222TwoReplicasTwoAlerts(t *testing.T) {
 	t.Parallel()
 	h := newHome(t, homeSite, consoleReceiver)
 	first := h.start()
