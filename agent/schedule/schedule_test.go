@@ -306,6 +306,30 @@ func TestConfirmAndSettle(t *testing.T) {
 	})
 }
 
+// A first failure is looked at again within seconds, and neither before nor
+// after it does the check run more often than it should.
+func TestGatus59RecheckWithoutAShorterInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Options{MaxConcurrent: 10})
+		var r runs
+		replace(t, s, Job{
+			Name: "shop/home", Spec: mustSpec(t, "10m"), Confirm: Confirm{Failures: 3, Interval: 5 * time.Second}, Settle: 2,
+			Run: func(_ context.Context, due time.Time) bool { r.add(due); return r.count() <= 3 },
+		})
+		start(t, s)
+		later(61 * time.Minute)
+		var gaps []time.Duration
+		for i, at := range r.at[1:] {
+			gaps = append(gaps, at.Sub(r.at[i]))
+		}
+		const often, soon = 10 * time.Minute, 5 * time.Second
+		want := []time.Duration{often, often, often, soon, soon, often - 2*soon, often}
+		if len(gaps) < len(want) || fmt.Sprint(gaps[:len(want)]) != fmt.Sprint(want) {
+			t.Errorf("ran after\n%v, want\n%v", gaps, want)
+		}
+	})
+}
+
 // TestTickTakesTheEarlyRunsPlace holds that a tick of the schedule which comes
 // before the early run replaces it, and one which comes in the middle of it is
 // no miss.

@@ -56,7 +56,8 @@ func seqs(messages []notifytest.SlackMessage) []int {
 	return all
 }
 
-func TestIncidentIsOneMessageWithItsHistoryInTheThread(t *testing.T) {
+// One message an incident, updated in place, its history in the thread.
+func TestAlertmanager2165EachChangeIsAnotherMessage(t *testing.T) {
 	s, n := newBot(t)
 	var receipt notify.Receipt
 	for _, m := range notifytest.Story() {
