@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -383,9 +384,21 @@ func TestHandshake(t *testing.T) {
 	}{
 		{"plain HTTP on the port", Request{URL: "https" + strings.TrimPrefix(plain, "http")}, catalog.TLSHandshake, "does not speak TLS", "answer: plain HTTP"},
 		{"version too old", Request{URL: server(func(s *httptest.Server) { s.TLS.MaxVersion = tls.VersionTLS12 }), TLS: TLSOptions{MinVersion: "1.3"}},
-			catalog.TLSHandshake, "protocol version", ""},
+			catalog.TLSHandshake, "protocol version", "handshake: for 127.0.0.1: the server takes none of the TLS versions offered"},
+		{"version too old for us", Request{URL: server(func(s *httptest.Server) { s.TLS.MinVersion, s.TLS.MaxVersion = tls.VersionTLS10, tls.VersionTLS10 })},
+			catalog.TLSHandshake, "protocol version", "handshake: for 127.0.0.1: the server takes none"},
+		{"no cipher in common", Request{URL: server(func(s *httptest.Server) {
+			s.EnableHTTP2 = false
+			s.TLS.MaxVersion, s.TLS.CipherSuites = tls.VersionTLS12, []uint16{tls.TLS_RSA_WITH_RC4_128_SHA}
+		})}, catalog.TLSHandshake, "handshake failure", "handshake: for 127.0.0.1: nothing in common; most likely no cipher"},
+		{"no certificate for the name", Request{URL: server(func(s *httptest.Server) {
+			s.TLS.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return &tls.Config{}, nil }
+		})}, catalog.TLSHandshake, "unrecognized name", "handshake: for 127.0.0.1: the server does not know this name"},
+		{"no certificate over HTTP/3", Request{HTTPVersion: "3", URL: serveHTTP3(t, &tls.Config{
+			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, errors.New("none") },
+		}, func(http.ResponseWriter, *http.Request) {})}, catalog.TLSHandshake, "internal error", "handshake: for 127.0.0.1: the server failed"},
 		{"no HTTP/2", Request{URL: server(func(s *httptest.Server) { s.EnableHTTP2 = false }), HTTPVersion: "2", TLS: TLSOptions{InsecureSkipVerify: true}},
-			catalog.TLSHandshake, "", ""},
+			catalog.TLSHandshake, "no application protocol", "handshake: for 127.0.0.1: the server does not speak the HTTP version"},
 		{"no ALPN at all", Request{URL: "https://" + serveConn(t, func(c net.Conn) {
 			tc := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{root.leaf(t, nil)}})
 			io.Copy(io.Discard, tc)

@@ -156,25 +156,6 @@ func connectCondition(err error, late bool) catalog.Condition {
 	return catalog.ConnectUnreachable
 }
 
-// handshakeFailure explains why TLS did not come about, certificates aside.
-func handshakeFailure(err error) *failure {
-	if isClosed(err) {
-		f := broken(catalog.ConnectionReset, err)
-		f.detail = "closed during the TLS handshake: " + reason(err)
-		return f
-	}
-	f := broken(catalog.TLSHandshake, err)
-	if record, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		f.detail = "the server does not speak TLS"
-		if strings.HasPrefix(string(record.RecordHeader[:]), "HTTP/") {
-			f.notes = append(f.notes, "answer: plain HTTP, on a port that should speak TLS")
-		} else {
-			f.notes = append(f.notes, fmt.Sprintf("answer: %q", record.RecordHeader[:]))
-		}
-	}
-	return f
-}
-
 // lateness is the failure of a run whose time ran out after it was connected.
 func (r *run) lateness(phase string) *failure {
 	timeout := r.p.req.Timeout
@@ -298,6 +279,11 @@ func (r *run) fail(f *failure, phase string) {
 	r.resp.Detail = r.show(f.detail)
 	for _, n := range f.notes {
 		r.note(n)
+	}
+	if f.condition == catalog.TLSHandshake {
+		if n := handshakeNote(f.detail, r.serverName); n != "" {
+			r.note(n)
+		}
 	}
 }
 
