@@ -70,6 +70,27 @@ func TestResultInChinese(t *testing.T) {
 	}
 }
 
+// TestNotesInChinese holds that what is noted of certificates and timeouts has
+// Chinese labels too.
+func TestNotesInChinese(t *testing.T) {
+	for _, request := range []probe.Request{
+		secured(t, time.Now().Add(-time.Hour), "shop.invalid"),
+		{URL: "http://" + listener(t, ""), Timeout: 100 * time.Millisecond},
+	} {
+		p, err := probe.New(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := checkOf(t, p, nil, assert.Expect{ViaESA: "true"})
+		for _, line := range c.In("zh", c.Run(t.Context())).Diagnosis.Evidence {
+			if label, _, _ := strings.Cut(line, ": "); strings.Trim(label, "abcdefghijklmnopqrstuvwxyz _") == "" {
+				t.Errorf("no Chinese label: %s", line)
+			}
+		}
+		p.Close()
+	}
+}
+
 func TestHiddenOutageInChinese(t *testing.T) {
 	edge, err := edgetest.New(edgetest.Options{})
 	if err != nil {
