@@ -142,6 +142,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.log.Info("watching", "checks", len(a.current().Checks), "sites", len(cfg.Sites),
 		"location", cfg.Agent.Location, "listen", a.Addr().String(), "version", a.opts.Version)
 	err := runStages(ctx, cfg.Agent.ShutdownTimeout, []stage{
+		{"heartbeat", a.newHeartbeat().run},
 		{"schedule", a.schedule.Run},
 		{"network", a.network.Run},
 		{"incident", a.keeper.Run},
