@@ -106,6 +106,7 @@ type Alert struct {
 	URL        string
 	Location   string
 	Firing     bool
+	Flapping   bool // it changes too often to be told each time
 	Since      time.Time
 	ResolvedAt time.Time
 

@@ -107,6 +107,7 @@ func (w writer) alert(a *incident.Alert) notify.Alert {
 		URL:        r.URL,
 		Location:   r.Location,
 		Firing:     a.Firing,
+		Flapping:   a.Firing && a.Flapping,
 		Since:      a.Since,
 		ResolvedAt: a.ResolvedAt,
 		Condition:  string(condition),

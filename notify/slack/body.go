@@ -1,6 +1,7 @@
 package slack
 
 import (
+	"slices"
 	"strings"
 
 	slackapi "github.com/slack-go/slack"
@@ -66,6 +67,9 @@ func nameGroup(m notify.Notification, g notify.Group, w notify.Words) []slackapi
 	if !g.Firing && m.Firing && len(g.Alerts) == 1 {
 		a := g.Alerts[0]
 		line = append(line, text(w.Comma+w.Resolved+" "+w.After(a.ResolvedAt.Sub(a.Since))))
+	}
+	if slices.ContainsFunc(g.Alerts, func(a notify.Alert) bool { return a.Flapping }) {
+		line = append(line, text(w.Comma+eventIcon("flapping")+" "+w.Flapping))
 	}
 	if also := g.Also(); len(also) > 0 {
 		line = append(line, text(w.Open+w.Seen+w.Colon+notify.Line(strings.Join(also, w.Comma), 80)+w.Close))
