@@ -176,12 +176,13 @@ func (c *Check) explain(r *Result, edge *probe.Response, failures []assert.Failu
 
 // query asks the catalog about a result whose edge leg is in condition.
 func (c *Check) query(r *Result, condition catalog.Condition) catalog.Query {
+	address := probe.WireURL(c.URL) // steps are commands to paste
 	q := catalog.Query{
 		Edge:        catalog.Leg{Condition: condition, StatusCode: r.StatusCode, Duration: duration(r.DurationSeconds)},
-		Host:        hostOf(c.URL),
-		URL:         c.URL,
+		Host:        hostOf(address),
+		URL:         address,
 		OriginAddr:  c.OriginAddr,
-		OriginURL:   c.OriginURL,
+		OriginURL:   probe.WireURL(c.OriginURL),
 		ViaESA:      r.Edge.ViaESA,
 		RequestID:   r.Edge.RequestID,
 		POP:         r.Edge.POP,

@@ -282,6 +282,20 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
+// TestCommandsHaveTheNameOfTheWire holds that an international name stands in
+// commands as dig and openssl want it, and in the result as it was written.
+func TestCommandsHaveTheNameOfTheWire(t *testing.T) {
+	c := checkOf(t, breaks(catalog.TLSExpired), nil, assert.Expect{})
+	c.URL = "https://bücher.example.com/"
+	r := c.Run(t.Context())
+	if text := strings.Join(r.Diagnosis.Steps, "\n"); !strings.Contains(text, "-servername xn--bcher-kva.example.com ") || strings.Contains(text, "ü") {
+		t.Errorf("steps:\n%s", text)
+	}
+	if r.URL != c.URL {
+		t.Errorf("the result's URL is %q", r.URL)
+	}
+}
+
 // TestResultJSON holds the names that users script against.
 func TestResultJSON(t *testing.T) {
 	names := func(v any) []string {

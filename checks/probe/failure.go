@@ -119,6 +119,7 @@ func (r *run) connectFailure(ctx context.Context, err error, late bool) *failure
 	}
 	if r.p.req.HTTPVersion == "3" {
 		f.detail += " (UDP)"
+		f.notes = append(f.notes, "HTTP/3: asked over UDP only, so the site may well be up over TCP; see that HTTP/3 is on in ESA and that nothing here blocks UDP")
 	}
 	if len(attempts) > 1 {
 		for _, a := range attempts {

@@ -2,11 +2,13 @@ package probe
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -168,6 +170,9 @@ func TestHTTP3Failures(t *testing.T) {
 		if r.Condition != tt.want || tt.phase != "" && r.Phase != tt.phase || r.StatusCode != tt.status {
 			t.Errorf("%s: got %q in %q, status %d: %s", tt.url, r.Condition, r.Phase, r.StatusCode, r.Detail)
 		}
+		if r.Condition == catalog.ConnectRefused || r.Condition == catalog.ConnectTimeout {
+			wantNote(t, r, "HTTP/3: asked over UDP only", "")
+		}
 	}
 }
 
@@ -193,6 +198,21 @@ func TestHosts(t *testing.T) {
 		wantCondition(t, r, "", "")
 		if got := seen.last(t).host; got != tt.host || r.URL != tt.shown {
 			t.Errorf("%s: got host %q, URL %s", tt.url, got, r.URL)
+		}
+	}
+}
+
+func TestWireURL(t *testing.T) {
+	for raw, want := range map[string]string{
+		"https://bücher.test:8443/straße?q=ü": "https://xn--bcher-kva.test:8443/stra%C3%9Fe?q=ü",
+		"https://Shop.test":                   "https://Shop.test",
+		"http://[::1]:80/":                    "http://[::1]:80/",
+		"https://-ü.test/":                    "https://-ü.test/",
+		"http://%zz":                          "http://%zz",
+		"":                                    "",
+	} {
+		if got := WireURL(raw); got != want {
+			t.Errorf("WireURL(%q) = %q, want %q", raw, got, want)
 		}
 	}
 }
@@ -288,6 +308,27 @@ func TestReuse(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRootsFollowTheirFile trusts another authority as soon as its file says so.
+func TestRootsFollowTheirFile(t *testing.T) {
+	url, ca := serveTLS(t, func(http.ResponseWriter, *http.Request) {}, nil)
+	roots := newAuthority(t, "other").file(t)
+	p, err := New(Request{URL: url, TLS: TLSOptions{CAFile: roots}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	wantCondition(t, p.Do(t.Context()), catalog.TLSUntrusted, phaseTLS)
+	right, err := os.ReadFile(ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := time.Now().Add(time.Minute)
+	if err := errors.Join(os.WriteFile(roots, right, 0o600), os.Chtimes(roots, later, later)); err != nil {
+		t.Fatal(err)
+	}
+	wantCondition(t, p.Do(t.Context()), "", "")
 }
 
 // TestReuseAfterServerClosed asks once more when a kept connection turns out

@@ -186,6 +186,21 @@ func asciiHost(host string) (string, error) {
 	return strings.ToLower(host), nil
 }
 
+// WireURL is rawURL with its host in the form that goes over the wire, which is
+// the only one that every tool on a command line takes.
+func WireURL(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil || isASCII(u.Hostname()) {
+		return rawURL
+	}
+	host, err := asciiHost(u.Hostname())
+	if err != nil {
+		return rawURL
+	}
+	u.Host = joinHost(host, u.Port())
+	return u.String()
+}
+
 func isASCII(s string) bool {
 	for i := range len(s) {
 		if s[i] >= 0x80 {
