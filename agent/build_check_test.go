@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -67,6 +68,7 @@ func listen(t *testing.T, secured, http2 bool) *ear {
 		fmt.Fprint(w, "hello, this is the shop")
 	}))
 	e.EnableHTTP2 = http2
+	e.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes that are meant to fail
 	if secured {
 		e.TLS = &tls.Config{}
 		e.StartTLS()
@@ -162,6 +164,7 @@ func TestLimitsOfTheCheck(t *testing.T) {
 	server := listen(t, true, false)
 	old := httptest.NewUnstartedServer(http.NotFoundHandler())
 	old.TLS = &tls.Config{MaxVersion: tls.VersionTLS12}
+	old.Config.ErrorLog = log.New(io.Discard, "", 0)
 	old.StartTLS()
 	defer old.Close()
 	for _, test := range []struct {
