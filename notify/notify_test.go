@@ -85,7 +85,7 @@ func TestHeadline(t *testing.T) {
 		"resolved":          "resolved: shop: 522 Connection timed out on login, home, after 4 h 19 min",
 		"removed":           "no longer monitored: shop: 522 Connection timed out on login, after 1 h",
 		"storm":             "critical: 23 incidents at once: 522 Connection timed out on shop-01/home, shop-02/home, shop-03/home, 19 more; Certificate expired on shop-06/login (origin link, TLS, origin team, platform team)",
-		"storm-half":        "critical: 20 of 24 incidents over: 522 Connection timed out on blog/home, shop-01/home, shop-02/home, 1 more (origin link, origin team)",
+		"storm-half":        "critical: 4 of 24 incidents still open: 522 Connection timed out on blog/home, shop-01/home, shop-02/home, 1 more (origin link, origin team)",
 		"chinese":           "严重：shop：522 连接超时，检查项 login（回源链路、源站团队）",
 	} {
 		for _, s := range notifytest.Samples() {

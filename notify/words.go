@@ -20,7 +20,7 @@ type Words struct {
 	severities, faults                           map[string]string
 	day, hour, minute, second                    string
 	under, after, atUpdate, moreOf               string
-	atOnce, someOver, allOver                    string
+	atOnce, someOpen, allOver                    string
 }
 
 // WordsFor gives the words of a language: "zh", else English.
@@ -41,7 +41,7 @@ func english() Words {
 		ForCheck: "check", Shortened: "Shortened to fit; the status page has it all.",
 		PlainOnly:    "The receiver refused the full message; this is its short form.",
 		StillFailing: "still failing", Flapping: "flapping: silent until it is steady", InCommon: "In common",
-		atOnce: "%d incidents at once", someOver: "%d of %d incidents over", allOver: "%d incidents",
+		atOnce: "%d incidents at once", someOpen: "%d of %d incidents still open", allOver: "%d incidents",
 		severities: map[string]string{"info": "info", "warning": "warning", "critical": "critical"},
 		faults: map[string]string{"client": "client", "origin": "origin", "origin_link": "origin link", "dns": "DNS", "tls": "TLS",
 			"function": "edge function", "security": "security rules", "platform": "ESA platform", "network": "network", "content": "content"},
@@ -59,7 +59,7 @@ func chinese() Words {
 		ForCheck: "检查项", Shortened: "内容过长已缩略，完整内容见状态页。",
 		PlainOnly:    "接收方拒绝了完整消息，以下为简短版本。",
 		StillFailing: "仍未恢复", Flapping: "状态反复变化，稳定前不再逐次通知", InCommon: "共同点",
-		atOnce: "同时发生 %d 起事件", someOver: "%[2]d 起事件中 %[1]d 起已恢复", allOver: "%d 起事件",
+		atOnce: "同时发生 %d 起事件", someOpen: "%[2]d 起事件中 %[1]d 起仍未恢复", allOver: "%d 起事件",
 		severities: map[string]string{"info": "提示", "warning": "警告", "critical": "严重"},
 		faults: map[string]string{"client": "客户端", "origin": "源站", "origin_link": "回源链路", "dns": "DNS", "tls": "TLS",
 			"function": "边缘函数", "security": "安全规则", "platform": "ESA 平台", "network": "网络", "content": "内容"},
@@ -99,13 +99,13 @@ func (w Words) Fault(f string) string {
 func (w Words) More(n int) string { return fmt.Sprintf(w.moreOf, n) }
 
 // Incidents says how a digest of n incidents stands, of which some are over:
-// "14 incidents at once", "12 of 14 incidents over", "14 incidents".
+// "14 incidents at once", "2 of 14 incidents still open", "14 incidents".
 func (w Words) Incidents(n, over int) string {
 	switch {
 	case over == 0:
 		return fmt.Sprintf(w.atOnce, n)
 	case over < n:
-		return fmt.Sprintf(w.someOver, over, n)
+		return fmt.Sprintf(w.someOpen, n-over, n)
 	}
 	return fmt.Sprintf(w.allOver, n)
 }
