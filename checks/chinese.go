@@ -23,6 +23,7 @@ var chineseLabels = map[string]string{
 	"issuer":             "颁发者",
 	"json_mismatch":      "JSON 不符",
 	"limit":              "时限",
+	"made by":            "响应来源",
 	"name server":        "DNS 服务器",
 	"names":              "证书域名",
 	"not_via_esa":        "未经过 ESA",

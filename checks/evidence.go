@@ -43,6 +43,9 @@ func evidence(edge *probe.Response, failures []assert.Failure,
 			add("status", statusText(edge.StatusCode))
 		}
 	}
+	if edge.Condition == "" {
+		add("made by", author(edge))
+	}
 	add("X-Tengine-Error", edge.Edge.ErrorToken)
 	add("Proxy-Status", edge.Edge.ProxyStatus)
 	if origin != nil {
