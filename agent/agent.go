@@ -7,8 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -18,13 +16,10 @@ import (
 	"github.com/esawatch/esawatch/agent/incident"
 	"github.com/esawatch/esawatch/agent/outbox"
 	"github.com/esawatch/esawatch/agent/schedule"
-	"github.com/esawatch/esawatch/agent/store/boltstore"
+	"github.com/esawatch/esawatch/agent/store"
 	"github.com/esawatch/esawatch/agent/web"
 	"github.com/esawatch/esawatch/checks"
 )
-
-// storeFile is the agent's state within agent.data_dir.
-const storeFile = "esawatch.db"
 
 // Options are what an Agent is made with. Load is required.
 type Options struct {
@@ -46,7 +41,8 @@ type Agent struct {
 	metrics  *metrics
 	results  *checks.Metrics
 	recent   *web.Recent
-	store    *boltstore.Store
+	store    store.KV
+	unsaved  error // why the store is not on disk; nil when it is
 	keeper   *incident.Keeper
 	network  *network
 	schedule *schedule.Scheduler
@@ -82,7 +78,7 @@ func New(ctx context.Context, opts Options) (_ *Agent, err error) {
 		}
 	}()
 	cfg := plan.Config
-	if a.store, err = a.openStore(cfg.Agent.DataDir); err != nil {
+	if a.store, a.unsaved, err = openStore(cfg.Agent.DataDir, a.log); err != nil {
 		return nil, err
 	}
 	a.keeper = incident.NewKeeper(a.store, incident.Options{Location: cfg.Agent.Location, Log: opts.Log})
@@ -112,22 +108,6 @@ func New(ctx context.Context, opts Options) (_ *Agent, err error) {
 		return nil, err
 	}
 	return a, nil
-}
-
-// openStore opens the state, and says so loudly if part of it had to be set aside.
-func (a *Agent) openStore(dir string) (*boltstore.Store, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("agent.data_dir: %w", err)
-	}
-	s, err := boltstore.Open(filepath.Join(dir, storeFile), boltstore.Options{})
-	if err != nil {
-		return nil, fmt.Errorf("agent.data_dir: %w", err)
-	}
-	if r := s.Recovered(); r != nil {
-		a.log.Error("the store was damaged and was set aside; incidents may be told again",
-			"path", r.Path, "kept", r.Kept, "err", r.Cause)
-	}
-	return s, nil
 }
 
 // Addr is where the agent serves HTTP, with the real port.
@@ -186,5 +166,5 @@ func (a *Agent) healthy() error {
 // ready tells whether the agent can be relied on: it does its work and can
 // remember it.
 func (a *Agent) ready() error {
-	return errors.Join(a.healthy(), a.keeper.Healthy())
+	return errors.Join(a.healthy(), a.unsaved, a.keeper.Healthy())
 }
