@@ -12,7 +12,8 @@ import (
 // Samples is how telling one receiver of a sample incident went.
 type Samples struct {
 	Receiver string
-	Err      error // nil when it was told of the incident and of its end
+	Resolved bool  // it was told of the end as well: it has send_resolved
+	Err      error // nil when it was told
 }
 
 // SendSamples tells receivers of a sample incident, opened and then resolved:
@@ -33,7 +34,7 @@ func (p *Plan) SendSamples(ctx context.Context, names []string) ([]Samples, erro
 	var told []Samples
 	for _, r := range p.Receivers {
 		if len(names) == 0 || slices.Contains(names, r.Name) {
-			told = append(told, Samples{r.Name, outbox.SendSample(ctx, r, p.Config.Web.ExternalURL)})
+			told = append(told, Samples{r.Name, r.SendResolved, outbox.SendSample(ctx, r, p.Config.Web.ExternalURL)})
 		}
 	}
 	return told, nil

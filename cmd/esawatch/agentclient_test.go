@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/esawatch/esawatch/notify/notifytest"
 )
 
 // answering is a server that answers all with the same.
@@ -27,9 +29,8 @@ func answering(t *testing.T, status int, header http.Header, body string) string
 // TestSilenceErrors: what is wrong is named, with the exit code of its kind.
 func TestSilenceErrors(t *testing.T) {
 	t.Parallel()
-	gone := httptest.NewServer(nil)
-	gone.Close()
-	withSecret := strings.Replace(gone.URL, "http://", "http://ana:hunter2@", 1)
+	gone := "http://" + notifytest.RefusingAddress(t)
+	withSecret := strings.Replace(gone, "http://", "http://ana:hunter2@", 1)
 	for _, tt := range []struct {
 		name string
 		args []string
@@ -44,10 +45,10 @@ func TestSilenceErrors(t *testing.T) {
 		{"a mistyped subcommand", []string{"lst"}, 2, `unknown command "lst"`},
 		{"no scheme", []string{"list", "--url", "localhost:9522"}, 2, "want http://HOST:PORT"},
 		{"no URL at all", []string{"list", "--url", "http://ana:hunter2@[::1"}, 2, "this is not a URL"},
-		{"a user alone", []string{"list", "--url", gone.URL, "--user", "ana"}, 2, "go together"},
-		{"no password file", []string{"list", "--url", gone.URL, "--user", "ana", "--password-file", "none"}, 2, "--password-file: open none"},
+		{"a user alone", []string{"list", "--url", gone, "--user", "ana"}, 2, "go together"},
+		{"no password file", []string{"list", "--url", gone, "--user", "ana", "--password-file", "none"}, 2, "--password-file: open none"},
 		{"no such configuration", []string{"list", "--config", "none.yaml"}, 2, "--url http://HOST:PORT names the agent without"},
-		{"nobody there", []string{"list", "--url", withSecret}, 1, "ask the agent at " + gone.URL + ": dial tcp"},
+		{"nobody there", []string{"list", "--url", withSecret}, 1, "ask the agent at " + gone + ": dial tcp"},
 		{"bad matchers", []string{"add", "shop", "--url", answering(t, 400, nil, `{"detail": "matcher \"shop\": no operator"}`)}, 2, `esawatch: matcher "shop": no operator`},
 		{"an unknown ID", []string{"expire", "abc", "--url", answering(t, 404, nil, `{"detail": "expire silence \"abc\": no such silence"}`)}, 1, `expire silence "abc": no such silence`},
 		{"a full disk", []string{"add", "site=shop", "--url", answering(t, 503, nil, `{"detail": "it could not be saved"}`)}, 1, "it could not be saved"},

@@ -31,7 +31,11 @@ func newNotifyTest() *cobra.Command {
 					fmt.Fprintf(cmd.OutOrStdout(), "%s: %v\n", t.Receiver, t.Err)
 					continue
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s: told of a sample incident and of its end\n", t.Receiver)
+				end := " and of its end"
+				if !t.Resolved {
+					end = "; not of its end, for send_resolved is false"
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "%s: told of a sample incident%s\n", t.Receiver, end)
 			}
 			if bad > 0 {
 				return failed(fmt.Errorf("%d of %s not told", bad, count(len(told), "receiver")))
