@@ -101,12 +101,6 @@ const (
 	ReasonOther         Reason = "other"
 )
 
-// Reasons lists every reason, so that a metric can have its series from the start.
-func Reasons() []Reason {
-	return []Reason{ReasonRefused, ReasonMisconfigured, ReasonThrottled, ReasonTimeout, ReasonTLS,
-		ReasonUnreachable, ReasonServer, ReasonAnswer, ReasonCanceled, ReasonOther}
-}
-
 // Because gives err a reason that cannot be seen from its type.
 func Because(reason Reason, err error) error {
 	if err == nil {
