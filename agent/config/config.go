@@ -3,7 +3,8 @@
 // out is complete, so that no later step has to know of a default.
 //
 // The struct tags are the schema. `yaml` names a key, `rule` names what a value
-// has to be (see rules.go). A field of type Secret has two keys, X and X_file.
+// has to be (see rules.go), `doc` says what it is for (see jsonschema.go, which
+// gives all of it to editors). A field of type Secret has two keys, X and X_file.
 package config
 
 import "time"
@@ -11,15 +12,15 @@ import "time"
 // Config is a whole configuration, loaded and validated. It is never changed
 // once Load has returned it.
 type Config struct {
-	Agent       Agent             `yaml:"agent"`
-	Web         Web               `yaml:"web"`
-	Log         Log               `yaml:"log"`
-	Defaults    Settings          `yaml:"defaults"`
-	Sites       []Site            `yaml:"sites"`
-	Alerting    Alerting          `yaml:"alerting"`
-	Receivers   []Receiver        `yaml:"receivers"`
-	Maintenance []Maintenance     `yaml:"maintenance"`
-	Catalog     []CatalogOverride `yaml:"catalog"`
+	Agent       Agent             `yaml:"agent" doc:"this process as a whole"`
+	Web         Web               `yaml:"web" doc:"the status page, the metrics and the API"`
+	Log         Log               `yaml:"log" doc:"what is logged, and how"`
+	Defaults    Settings          `yaml:"defaults" doc:"what every check begins with; a site may set the same, a check has the last word"`
+	Sites       []Site            `yaml:"sites" doc:"what is watched"`
+	Alerting    Alerting          `yaml:"alerting" doc:"when it is told"`
+	Receivers   []Receiver        `yaml:"receivers" doc:"who is told"`
+	Maintenance []Maintenance     `yaml:"maintenance" doc:"when nothing is told"`
+	Catalog     []CatalogOverride `yaml:"catalog" doc:"your own words on top of the built-in catalog of conditions"`
 
 	// Files are the files that were read, in order.
 	Files []string `yaml:"-"`
@@ -35,50 +36,50 @@ type Config struct {
 type Agent struct {
 	// Location is where this agent probes from. Load sets it to the host name
 	// when it is not configured.
-	Location            string        `yaml:"location" rule:"name?"`
-	DataDir             string        `yaml:"data_dir" rule:"text"` // relative to the working directory
-	MaxConcurrentChecks int           `yaml:"max_concurrent_checks" rule:"int:1-100000"`
-	UserAgent           string        `yaml:"user_agent" rule:"line"` // "" = esawatch/VERSION
-	ShutdownTimeout     time.Duration `yaml:"shutdown_timeout" rule:"positive"`
-	Canaries            []string      `yaml:"canaries" rule:"url"`
-	HeartbeatURL        string        `yaml:"heartbeat_url" rule:"url?"` // "" = none
+	Location            string        `yaml:"location" rule:"name?" doc:"where this agent probes from, a label of every metric and alert; empty = the host name"`
+	DataDir             string        `yaml:"data_dir" rule:"text" doc:"where incidents, queued notifications and silences are kept; relative to the working directory"`
+	MaxConcurrentChecks int           `yaml:"max_concurrent_checks" rule:"int:1-100000" doc:"how many checks run at once; more than this wait for their turn"`
+	UserAgent           string        `yaml:"user_agent" rule:"line" doc:"the User-Agent of every request; empty = esawatch/VERSION"`
+	ShutdownTimeout     time.Duration `yaml:"shutdown_timeout" rule:"positive" doc:"how long what still runs may take when the process is told to stop"`
+	Canaries            []string      `yaml:"canaries" rule:"url" doc:"URLs that fail only if this machine's own network does; while all fail, alerts are held back"`
+	HeartbeatURL        string        `yaml:"heartbeat_url" rule:"url?" doc:"asked each minute while all is well here: a dead man's switch; empty = none"`
 }
 
 // Web is the agent's own HTTP server.
 type Web struct {
-	Listen string `yaml:"listen" rule:"listen"`
+	Listen string `yaml:"listen" rule:"listen" doc:"HOST:PORT of the status page, the metrics and the API; :9522 = on every address"`
 	// ExternalURL is used in links. Load derives it from Listen when it is not
 	// configured. It has no trailing slash.
-	ExternalURL  string `yaml:"external_url" rule:"url?"`
-	ConfigFile   string `yaml:"config_file" rule:"file?"`     // of the exporter-toolkit; "" = no TLS, no authentication
-	HealthListen string `yaml:"health_listen" rule:"listen?"` // "" = none
+	ExternalURL  string `yaml:"external_url" rule:"url?" doc:"how people reach it, for links in messages; empty = http://LISTEN"`
+	ConfigFile   string `yaml:"config_file" rule:"file?" doc:"TLS and passwords, a Prometheus exporter-toolkit file; empty = neither"`
+	HealthListen string `yaml:"health_listen" rule:"listen?" doc:"HOST:PORT where /-/healthy and /-/ready are served too, without authentication; empty = nowhere"`
 }
 
 // Log is what is logged, and how.
 type Log struct {
-	Level  string `yaml:"level" rule:"enum:debug|info|warn|error"`
-	Format string `yaml:"format" rule:"enum:text|json"`
+	Level  string `yaml:"level" rule:"enum:debug|info|warn|error" doc:"how much is logged: debug has every result, info the changes of state"`
+	Format string `yaml:"format" rule:"enum:text|json" doc:"how a line is written"`
 }
 
 // Alerting says when an incident is told.
 type Alerting struct {
-	GroupWait      time.Duration `yaml:"group_wait"`
-	GroupInterval  time.Duration `yaml:"group_interval"`
-	RepeatInterval time.Duration `yaml:"repeat_interval"` // 0 = never
-	Storm          Storm         `yaml:"storm"`
-	Flapping       Flapping      `yaml:"flapping"`
+	GroupWait      time.Duration `yaml:"group_wait" doc:"from an incident's opening to its first notification, for its other checks to join"`
+	GroupInterval  time.Duration `yaml:"group_interval" doc:"at least this between notifications of one incident"`
+	RepeatInterval time.Duration `yaml:"repeat_interval" doc:"a reminder while an incident goes on; 0s = never"`
+	Storm          Storm         `yaml:"storm" doc:"more incidents at once than this come as one digest"`
+	Flapping       Flapping      `yaml:"flapping" doc:"a check that changes more often than this is told once, as flapping"`
 }
 
 // Storm is when a receiver gets one digest in place of each incident: more than
 // Incidents within Window. Incidents 0 = never.
 type Storm struct {
-	Incidents int           `yaml:"incidents" rule:"int:0-1000000"`
-	Window    time.Duration `yaml:"window" rule:"positive"`
+	Incidents int           `yaml:"incidents" rule:"int:0-1000000" doc:"more than this many within the window are a storm; 0 = never"`
+	Window    time.Duration `yaml:"window" rule:"positive" doc:"the time in which they are counted"`
 }
 
 // Flapping is when a check is told as flapping: more than Changes of its state
 // within Window. Changes 0 = never.
 type Flapping struct {
-	Changes int           `yaml:"changes" rule:"int:0-1000000"`
-	Window  time.Duration `yaml:"window" rule:"positive"`
+	Changes int           `yaml:"changes" rule:"int:0-1000000" doc:"more changes of state than this within the window are flapping; 0 = never"`
+	Window  time.Duration `yaml:"window" rule:"positive" doc:"the time in which they are counted"`
 }

@@ -38,50 +38,79 @@ func (s section) which(keys ...string) []string {
 	return given
 }
 
-// checkSection judges what keys of one section say together.
-func (r *reader) checkSection(t reflect.Type, n *yaml.Node, s section, path string) {
-	c := sectionCheck{r, t, n, s, path}
+// sectionRules are what the keys of one section have to say together. The JSON
+// Schema says the same (jsonschema_section.go).
+type sectionRules struct {
+	need       []string          // has each of these
+	exactlyOne []string          // has one of these, which says of what kind it is
+	notBoth    [][2]string       // has at most one of the two
+	together   [][2]string       // has both or neither
+	needWith   map[string]string // with the key, has the other too
+	either     [][]string        // has keys of one of these groups, and of no other
+	neededOf   [][]string        // of the group that it has, has each of these
+}
+
+// rulesOf are the rules of a section, by the struct that it is read as.
+func rulesOf(t reflect.Type) sectionRules {
 	switch t {
 	case reflect.TypeFor[Site]():
-		c.need("name", "url")
-		c.notBoth("body", "body_file")
+		return sectionRules{need: []string{"name", "url"}, notBoth: [][2]string{{"body", "body_file"}}}
 	case reflect.TypeFor[Check]():
-		c.need("name")
-		c.notBoth("path", "url")
-		c.notBoth("body", "body_file")
+		return sectionRules{need: []string{"name"}, notBoth: [][2]string{{"path", "url"}, {"body", "body_file"}}}
 	case reflect.TypeFor[Settings]():
-		c.notBoth("body", "body_file")
+		return sectionRules{notBoth: [][2]string{{"body", "body_file"}}}
 	case reflect.TypeFor[Origin]():
-		c.need("address")
+		return sectionRules{need: []string{"address"}}
 	case reflect.TypeFor[Auth]():
-		c.exactlyOne("basic", "bearer", "oauth2")
+		return sectionRules{exactlyOne: []string{"basic", "bearer", "oauth2"}}
 	case reflect.TypeFor[Basic]():
-		c.need("username", "password")
+		return sectionRules{need: []string{"username", "password"}}
 	case reflect.TypeFor[Bearer]():
-		c.need("token")
+		return sectionRules{need: []string{"token"}}
 	case reflect.TypeFor[OAuth2]():
-		c.need("token_url", "client_id", "client_secret")
+		return sectionRules{need: []string{"token_url", "client_id", "client_secret"}}
 	case reflect.TypeFor[Receiver]():
-		c.need("name")
-		c.exactlyOne("slack", "webhook", "alertmanager", "pagerduty", "email", "console")
+		return sectionRules{need: []string{"name"}, exactlyOne: []string{"slack", "webhook", "alertmanager", "pagerduty", "email", "console"}}
 	case reflect.TypeFor[Slack]():
-		c.exactlyOne("token", "webhook_url")
-		if s.given("token") {
-			c.need("channel")
-		}
+		return sectionRules{exactlyOne: []string{"token", "webhook_url"}, needWith: map[string]string{"token": "channel"}}
 	case reflect.TypeFor[Webhook]():
-		c.need("url")
+		return sectionRules{need: []string{"url"}}
 	case reflect.TypeFor[Alertmanager]():
-		c.need("urls")
+		return sectionRules{need: []string{"urls"}}
 	case reflect.TypeFor[PagerDuty]():
-		c.need("routing_key")
+		return sectionRules{need: []string{"routing_key"}}
 	case reflect.TypeFor[Email]():
-		c.need("smarthost", "from", "to")
-		c.together("username", "password")
+		return sectionRules{need: []string{"smarthost", "from", "to"}, together: [][2]string{{"username", "password"}}}
 	case reflect.TypeFor[Maintenance]():
-		c.maintenance()
+		return sectionRules{need: []string{"name"},
+			either:   [][]string{{"schedule", "duration", "timezone"}, {"start", "end"}},
+			neededOf: [][]string{{"schedule", "duration"}, {"start", "end"}}}
 	case reflect.TypeFor[CatalogOverride]():
-		c.need("condition")
+		return sectionRules{need: []string{"condition"}}
+	}
+	return sectionRules{}
+}
+
+// checkSection judges what keys of one section say together.
+func (r *reader) checkSection(t reflect.Type, n *yaml.Node, s section, path string) {
+	c, rules := sectionCheck{r, t, n, s, path}, rulesOf(t)
+	c.need(rules.need...)
+	for _, pair := range rules.notBoth {
+		c.notBoth(pair[0], pair[1])
+	}
+	for _, pair := range rules.together {
+		c.together(pair[0], pair[1])
+	}
+	if len(rules.exactlyOne) > 0 {
+		c.exactlyOne(rules.exactlyOne...)
+	}
+	for key, other := range rules.needWith {
+		if s.given(key) {
+			c.need(other)
+		}
+	}
+	if len(rules.either) > 0 {
+		c.either(rules)
 	}
 }
 
@@ -142,25 +171,30 @@ func (c sectionCheck) exactlyOne(keys ...string) {
 	}
 }
 
-// maintenance wants either one span or a schedule.
-func (c sectionCheck) maintenance() {
-	c.need("name")
-	again, once := c.which("schedule", "duration", "timezone"), c.which("start", "end")
+// either wants the keys of one group: of a maintenance, one span or a schedule.
+func (c sectionCheck) either(rules sectionRules) {
+	const forms = "either start and end, or schedule and duration"
+	again, once := c.which(rules.either[0]...), c.which(rules.either[1]...)
 	switch {
 	case len(again) > 0 && len(once) > 0:
-		c.fail("", newProblem("either start and end, or schedule and duration", "%s and %s exclude each other", again[0], once[0]))
+		c.fail("", newProblem(forms, "%s and %s exclude each other", again[0], once[0]))
 	case len(again) > 0:
-		c.need("schedule", "duration")
+		c.need(rules.neededOf[0]...)
 		c.maintenanceZone()
 	case len(once) > 0:
-		c.need("start", "end")
-		start, ok1 := c.tree["start"].(time.Time)
-		end, ok2 := c.tree["end"].(time.Time)
-		if ok1 && ok2 && !start.Before(end) {
-			c.fail("end", newProblem("after start, "+start.Format(time.RFC3339), "%s ends before it starts", end.Format(time.RFC3339)))
-		}
+		c.need(rules.neededOf[1]...)
+		c.maintenanceSpan()
 	default:
-		c.fail("", newProblem("either start and end, or schedule and duration", "does not say when"))
+		c.fail("", newProblem(forms, "does not say when"))
+	}
+}
+
+// maintenanceSpan wants the end behind the start.
+func (c sectionCheck) maintenanceSpan() {
+	start, ok1 := c.tree["start"].(time.Time)
+	end, ok2 := c.tree["end"].(time.Time)
+	if ok1 && ok2 && !start.Before(end) {
+		c.fail("end", newProblem("after start, "+start.Format(time.RFC3339), "%s ends before it starts", end.Format(time.RFC3339)))
 	}
 }
 
