@@ -45,6 +45,7 @@ type Keeper struct {
 	sites map[string]*site
 
 	unsaved unsaved
+	past    pastIndex
 }
 
 // config is what a reload replaces, as a whole.

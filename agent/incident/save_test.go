@@ -287,8 +287,12 @@ func TestHistory(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, inc := range past {
-		got = append(got, inc.ID)
+	for i, p := range past {
+		got = append(got, p.ID)
+		inc, ok, err := k.Recall(t.Context(), p)
+		if err != nil || !ok || inc.ID != p.ID || !inc.OpenedAt.Equal(p.Opened()) || !inc.OpenedAt.Equal(at((4-i)*100)) {
+			t.Errorf("Recall(%v) = %+v, %t, %v, opened %v", p, inc, ok, err, p.Opened())
+		}
 	}
 	if want := []string{ids[4], ids[3], ids[2]}; !slices.Equal(got, want) {
 		t.Errorf("history %q, want the newest three %q", got, want)

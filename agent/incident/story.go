@@ -292,8 +292,12 @@ func (i *Incident) firing() bool {
 	return false
 }
 
-// idTail is the length of an ID after the site's name.
-const idTail = len("-20060102T150405Z-") + 6
+const (
+	// idTime is the time in an ID, as it is written.
+	idTime = "-20060102T150405Z"
+	// idTail is the length of an ID after the site's name.
+	idTail = len(idTime) + len("-") + 6
+)
 
 // newID is short, unique, safe in a URL, and the same whenever it is made again:
 // site-20261124T003412Z-ab12cd, with a long site's name cut.
@@ -302,7 +306,7 @@ func (rec *Record) newID(site string, at time.Time) string {
 	seed := site + at.Format(time.RFC3339Nano)
 	for n := 0; ; n++ {
 		sum := sha256.Sum256([]byte(seed + strconv.Itoa(n)))
-		id := site[:min(len(site), maxSite)] + at.UTC().Format("-20060102T150405Z-") + hex.EncodeToString(sum[:3])
+		id := site[:min(len(site), maxSite)] + at.UTC().Format(idTime) + "-" + hex.EncodeToString(sum[:3])
 		if !slices.ContainsFunc(rec.Incidents, func(i Incident) bool { return i.ID == id }) {
 			return id
 		}

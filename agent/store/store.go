@@ -54,6 +54,9 @@ type KV interface {
 	// List returns the entries whose key begins with prefix, in byte order of
 	// the keys. The empty prefix lists everything.
 	List(ctx context.Context, prefix string) ([]Entry, error)
+	// Keys returns the keys that List would, without reading their values: for
+	// prefixes below which there is much.
+	Keys(ctx context.Context, prefix string) ([]string, error)
 	// Close releases the store. It is not usable afterwards. Closing again is
 	// no error.
 	Close() error

@@ -1,8 +1,12 @@
 package web
 
 import (
+	"cmp"
+	"math"
 	"net/http"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/esawatch/esawatch/agent/incident"
 )
@@ -13,7 +17,7 @@ const maxIncidents = 200
 // incidents is the page that lists them all.
 func (s *Server) incidents(w http.ResponseWriter, r *http.Request) {
 	p := s.begin(r, "incidents", "Incidents")
-	all, err := s.incidentList(r, "")
+	list, all, err := s.listIncidents(r, wanted{limit: maxIncidents})
 	if err != nil {
 		s.broken(w, r, err)
 		return
@@ -21,49 +25,111 @@ func (s *Server) incidents(w http.ResponseWriter, r *http.Request) {
 	v := struct {
 		Stories []story
 		More    int
-	}{More: max(0, len(all)-maxIncidents)}
-	for i := range all[:min(len(all), maxIncidents)] {
-		v.Stories = append(v.Stories, p.storyOf(&all[i]))
+	}{More: max(0, all-maxIncidents)}
+	for i := range list {
+		v.Stories = append(v.Stories, p.storyOf(&list[i]))
 	}
 	p.Body = &v
 	s.write(w, r, http.StatusOK, "incidents", p)
 }
 
-// incidentList reads the incidents of a site, or of all sites if it is "": the
-// open ones first, then the newest.
+// wanted is which incidents are to be listed.
+type wanted struct {
+	site   string             // "": of all sites
+	state  string             // open, resolved; "": both
+	before *incident.Incident // only those that follow it; nil: from the beginning
+	limit  int
+}
+
+// listIncidents reads incidents: the open ones first, then the newest. all is how
+// many there would be without the limit.
 //
-// Those of all sites are read one request after another: with a thousand sites
-// that have twenty each it takes seconds and 200 MB.
-func (s *Server) incidentList(r *http.Request, site string) ([]incident.Incident, error) {
-	if site == "" {
+// Past ones are read from the store one by one, about 0.1 ms each. Those of all
+// sites are read one request after another.
+func (s *Server) listIncidents(r *http.Request, want wanted) (list []incident.Incident, all int, err error) {
+	if want.site == "" {
 		select {
 		case s.reading <- struct{}{}:
 			defer func() { <-s.reading }()
 		case <-r.Context().Done():
-			return nil, r.Context().Err()
+			return nil, 0, r.Context().Err()
 		}
 	}
-	var all []incident.Incident
-	for _, rec := range s.opts.Incidents.Records() {
-		if site == "" || rec.Site == site {
-			all = append(all, rec.Incidents...)
-		}
-	}
-	past, err := s.opts.Incidents.History(r.Context(), site)
+	found, err := s.findIncidents(r, want)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	for _, inc := range past {
-		// One that is just leaving its record is in both.
-		if !slices.ContainsFunc(all, func(i incident.Incident) bool { return i.ID == inc.ID }) {
-			all = append(all, inc)
+	for _, f := range found {
+		if len(list) == want.limit {
+			break
+		}
+		inc, ok := f.known, true
+		if inc == nil {
+			var past incident.Incident
+			if past, ok, err = s.opts.Incidents.Recall(r.Context(), f.Past); err != nil {
+				return nil, 0, err
+			}
+			inc = &past
+		}
+		if ok {
+			list = append(list, *inc)
 		}
 	}
-	slices.SortStableFunc(all, func(a, b incident.Incident) int {
-		if a.Open() != b.Open() {
-			return bit(b.Open()) - bit(a.Open())
+	return list, len(found), nil
+}
+
+// incidentList reads all incidents of a site, or of all sites if it is "".
+func (s *Server) incidentList(r *http.Request, site string) ([]incident.Incident, error) {
+	list, _, err := s.listIncidents(r, wanted{site: site, limit: math.MaxInt})
+	return list, err
+}
+
+// listed is an incident of a list: one of a record, or one of the history that
+// is yet to be read.
+type listed struct {
+	incident.Past
+	opened time.Time          // to the second
+	known  *incident.Incident // nil: of the history
+}
+
+func listedOf(inc *incident.Incident) listed {
+	p := incident.Past{Site: inc.Site, ID: inc.ID}
+	return listed{p, p.Opened(), inc}
+}
+
+func (l *listed) open() bool { return l.known != nil && l.known.Open() }
+
+// inOrder compares two as they are listed: what is open first, then the newest.
+// No two that differ are alike, so that a list can be gone on with.
+func inOrder(a, b listed) int {
+	return cmp.Or(bit(b.open())-bit(a.open()), b.opened.Compare(a.opened), strings.Compare(b.ID, a.ID))
+}
+
+// findIncidents lists what is wanted, in order and without a limit.
+func (s *Server) findIncidents(r *http.Request, want wanted) ([]listed, error) {
+	var found []listed
+	ids := map[string]bool{}
+	for _, rec := range s.opts.Incidents.Records() {
+		for i := range rec.Incidents {
+			found = append(found, listedOf(&rec.Incidents[i]))
+			ids[rec.Incidents[i].ID] = true
 		}
-		return b.OpenedAt.Compare(a.OpenedAt)
+	}
+	if want.state != "open" {
+		past, err := s.opts.Incidents.History(r.Context(), want.site)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range past {
+			if !ids[p.ID] { // one that is just leaving its record is in both
+				found = append(found, listed{Past: p, opened: p.Opened()})
+			}
+		}
+	}
+	found = slices.DeleteFunc(found, func(l listed) bool {
+		return want.site != "" && l.Site != want.site || want.state != "" && l.open() != (want.state == "open") ||
+			want.before != nil && inOrder(l, listedOf(want.before)) <= 0
 	})
-	return all, nil
+	slices.SortFunc(found, inOrder)
+	return found, nil
 }

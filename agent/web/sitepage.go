@@ -100,7 +100,7 @@ func (s *Server) sitePage(w http.ResponseWriter, r *http.Request) {
 		}
 		v.Checks = append(v.Checks, view)
 	}
-	all, err := s.incidentList(r, name)
+	all, _, err := s.listIncidents(r, wanted{site: name, limit: maxIncidents})
 	if err != nil {
 		s.broken(w, r, err)
 		return

@@ -93,6 +93,24 @@ func (s *Store) List(ctx context.Context, prefix string) ([]store.Entry, error) 
 	return found, nil
 }
 
+// Keys implements store.KV. It does not look at the values, so that it finds
+// those of damaged ones too.
+func (s *Store) Keys(ctx context.Context, prefix string) ([]string, error) {
+	var found []string
+	err := s.view(ctx, func(b *bolt.Bucket) error {
+		found = nil
+		c := b.Cursor()
+		for k, _ := c.Seek([]byte(prefix)); k != nil && bytes.HasPrefix(k, []byte(prefix)); k, _ = c.Next() {
+			found = append(found, string(k))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list keys of %q: %w", prefix, err)
+	}
+	return found, nil
+}
+
 // view runs f in a read transaction.
 func (s *Store) view(ctx context.Context, f func(*bolt.Bucket) error) error {
 	if err := s.usable(ctx); err != nil {

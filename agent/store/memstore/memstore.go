@@ -83,6 +83,23 @@ func (s *Store) List(ctx context.Context, prefix string) ([]store.Entry, error) 
 	return found, nil
 }
 
+// Keys implements store.KV.
+func (s *Store) Keys(ctx context.Context, prefix string) ([]string, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if err := s.usable(ctx); err != nil {
+		return nil, fmt.Errorf("list keys of %q: %w", prefix, err)
+	}
+	var found []string
+	for key := range s.entries {
+		if strings.HasPrefix(key, prefix) {
+			found = append(found, key)
+		}
+	}
+	slices.Sort(found)
+	return found, nil
+}
+
 // Close implements store.KV.
 func (s *Store) Close() error {
 	s.mu.Lock()

@@ -137,6 +137,9 @@ func testList(t *testing.T, kv store.KV) {
 			}
 			keys = append(keys, e.Key)
 		}
+		if got, err := kv.Keys(t.Context(), prefix); err != nil || !slices.Equal(got, keys) {
+			t.Errorf("Keys(%q) = %q, %v, want those of List %q", prefix, got, err, keys)
+		}
 		return keys
 	}
 	if got := list(""); len(got) != 0 {
@@ -309,5 +312,6 @@ func each(ctx context.Context, kv store.KV, key string, rev store.Revision) map[
 	_, errs["Put"] = kv.Put(ctx, store.Entry{Key: key, Value: []byte("two"), Revision: rev})
 	errs["Delete"] = kv.Delete(ctx, key, rev)
 	_, errs["List"] = kv.List(ctx, "")
+	_, errs["Keys"] = kv.Keys(ctx, "")
 	return errs
 }
