@@ -149,7 +149,7 @@ func isNameRune(r rune) bool {
 // names that this program sets itself from being covered.
 func checkLabelName(v string) *problem {
 	const form = "A-Z a-z 0-9 _, not beginning with a digit"
-	own := []string{"alertname", "site", "check", "location", "condition", "fault", "severity"}
+	own := ownLabels()
 	switch {
 	case !isVariableName(v) || strings.HasPrefix(v, "__") || len(v) > maxName:
 		return newProblem(form, "%s is not the name of a label", quote(v))
@@ -157,6 +157,10 @@ func checkLabelName(v string) *problem {
 		return newProblem("set by esawatch itself: "+strings.Join(own, ", "), "the label %q is taken", v)
 	}
 	return nil
+}
+
+func ownLabels() []string {
+	return []string{"alertname", "site", "check", "location", "condition", "fault", "severity"}
 }
 
 func checkEnum(v string, known []string) *problem {
@@ -204,9 +208,12 @@ func checkCondition(v string) *problem {
 	return newProblem(hint, "%s is not a condition", quote(v))
 }
 
+func commonMethods() []string {
+	return []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+}
+
 func checkMethod(v string) *problem {
-	common := []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-	if up := strings.ToUpper(v); up != v && slices.Contains(common, up) {
+	if up := strings.ToUpper(v); up != v && slices.Contains(commonMethods(), up) {
 		return newProblem(fmt.Sprintf("did you mean %q? methods are in upper case", up), "%s is not a method", quote(v))
 	}
 	if !isToken(v) || v == "CONNECT" {

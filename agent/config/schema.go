@@ -14,6 +14,7 @@ type field struct {
 	index    []int  // of the struct's field, as reflect.Value.FieldByIndex wants it
 	rule     string // what the value, or each value of a list or map, has to be
 	keyRule  string // what each key of a map has to be
+	doc      string // what it is for
 	fileTwin bool   // the key is X_file and holds the path of the secret X
 }
 
@@ -55,10 +56,10 @@ func (s schemas) of(t reflect.Type) *schema {
 }
 
 func (s *schema) add(key string, f reflect.StructField) {
-	fd := field{key: key, typ: f.Type, index: f.Index, rule: f.Tag.Get("rule"), keyRule: f.Tag.Get("key")}
+	fd := field{key: key, typ: f.Type, index: f.Index, rule: f.Tag.Get("rule"), keyRule: f.Tag.Get("key"), doc: f.Tag.Get("doc")}
 	s.fields = append(s.fields, fd)
 	if f.Type == secretType {
-		s.fields = append(s.fields, field{key: key + fileSuffix, typ: f.Type, rule: "file", fileTwin: true})
+		s.fields = append(s.fields, field{key: key + fileSuffix, typ: f.Type, rule: "file", fileTwin: true, doc: "a file that holds " + key + ": " + fd.doc})
 	}
 }
 
