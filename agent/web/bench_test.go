@@ -53,8 +53,10 @@ func BenchmarkIncidents(b *testing.B) {
 			}
 		}
 	}
+	opts.Incidents = incident.NewKeeper(kv, incident.Options{}) // as after a restart
 	h := listen(b, opts).handler()
-	for _, path := range []string{"/incidents", "/api/v1/incidents"} {
+	last := fmt.Sprintf("/incidents/site-%d-20261124T00%02d00Z-abcdef", sites-1, each-1)
+	for _, path := range []string{"/incidents", "/api/v1/incidents", last} {
 		b.Run(path, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
