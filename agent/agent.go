@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -31,6 +30,12 @@ type Options struct {
 	Console io.Writer      // where console receivers print
 	Color   bool           // whether Console shows colours
 	Width   int            // of Console in columns; 0 = 100
+	// Inputs are the files that the last call of Load has looked at. A change of
+	// them reloads the configuration. nil: files are not watched.
+	Inputs func() []config.Input
+	// Reloading is called when a reload begins, and what it returns when it has
+	// ended; nil: nobody wants to know.
+	Reloading func() (ended func())
 }
 
 // Agent is the daemon: all rooms of the pipeline, put together.
@@ -52,7 +57,9 @@ type Agent struct {
 	reloading sync.Mutex     // held while a configuration is read and put in force
 	started   *config.Config // what the agent was started with
 	stopped   bool
-	plan      *Plan // in force
+	plan      *Plan          // in force
+	inputs    []config.Input // of the last attempt to load one, with what they held
+	failure   string         // of the last attempt; "" when it succeeded
 }
 
 // New loads the configuration, opens the store and the listeners, and recalls
@@ -98,7 +105,7 @@ func New(ctx context.Context, opts Options) (_ *Agent, err error) {
 	a.web, err = web.Listen(web.Options{
 		Listen: cfg.Web.Listen, ConfigFile: cfg.Web.ConfigFile, HealthListen: cfg.Web.HealthListen,
 		Gatherer: a.registry, Log: opts.Log.With("component", "web"),
-		Healthy: a.healthy, Ready: a.ready, Reload: a.Reload, RunNow: a.schedule.RunNow,
+		Healthy: a.Healthy, Ready: a.Ready, Reload: a.Reload, RunNow: a.schedule.RunNow,
 		Recent: a.recent, Incidents: a.keeper, Location: cfg.Agent.Location, Version: opts.Version,
 	})
 	if err != nil {
@@ -122,6 +129,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.log.Info("watching", "checks", len(a.current().Checks), "sites", len(cfg.Sites),
 		"location", cfg.Agent.Location, "listen", a.Addr().String(), "version", a.opts.Version)
 	err := runStages(ctx, cfg.Agent.ShutdownTimeout, []stage{
+		{"reload", a.watchFiles},
 		{"heartbeat", a.newHeartbeat().run},
 		{"schedule", a.schedule.Run},
 		{"network", a.network.Run},
@@ -152,19 +160,4 @@ func (a *Agent) release() {
 			a.log.Error("store not closed", "err", err)
 		}
 	}
-}
-
-// healthy tells whether the agent does its work: the scheduler's clock ticks.
-func (a *Agent) healthy() error {
-	const patience = 15 * time.Second
-	if beat := a.schedule.LastBeat(); beat.IsZero() || time.Since(beat) > patience {
-		return errors.New("the scheduler has stood still for more than " + patience.String())
-	}
-	return nil
-}
-
-// ready tells whether the agent can be relied on: it does its work and can
-// remember it.
-func (a *Agent) ready() error {
-	return errors.Join(a.healthy(), a.unsaved, a.keeper.Healthy())
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"time"
 )
@@ -23,18 +24,18 @@ const (
 type heartbeat struct {
 	url    func() string // "" = none
 	well   func() error
-	failed func(error)
+	log    *slog.Logger
 	client http.Client
 	first  time.Duration
+
+	failure string // of the last beat; "" when it was heard
 }
 
 func (a *Agent) newHeartbeat() *heartbeat {
 	return &heartbeat{
-		url:  func() string { return a.current().Config.Agent.HeartbeatURL },
-		well: a.deliversAndRuns,
-		failed: func(err error) {
-			a.log.Warn("no heartbeat", "err", err)
-		},
+		url:    func() string { return a.current().Config.Agent.HeartbeatURL },
+		well:   a.deliversAndRuns,
+		log:    a.log,
 		client: http.Client{Timeout: heartbeatTimeout},
 		first:  heartbeatFirst,
 	}
@@ -42,12 +43,15 @@ func (a *Agent) newHeartbeat() *heartbeat {
 
 // deliversAndRuns tells whether checks run and what is owed goes out.
 func (a *Agent) deliversAndRuns() error {
-	if err := a.healthy(); err != nil {
+	if err := a.Healthy(); err != nil {
 		return err
+	}
+	if a.Status().Checks == 0 {
+		return errors.New("no check is configured")
 	}
 	for _, h := range a.outbox.Health() {
 		if h.Failures > 0 && !h.Oldest.IsZero() && time.Since(h.Oldest) > owedPatience {
-			return fmt.Errorf("receiver %q was not told for %v", h.Receiver, time.Since(h.Oldest).Round(time.Second))
+			return fmt.Errorf("receiver %q was not told for more than %v", h.Receiver, owedPatience)
 		}
 	}
 	return nil
@@ -69,9 +73,25 @@ func (h *heartbeat) run(ctx context.Context) error {
 		if url == "" {
 			continue
 		}
-		if err := h.beat(ctx, url); err != nil && ctx.Err() == nil {
-			h.failed(err)
+		if err := h.beat(ctx, url); ctx.Err() == nil {
+			h.say(err)
 		}
+	}
+}
+
+// say logs what keeps heartbeats from being heard, once, and its end.
+func (h *heartbeat) say(err error) {
+	was := h.failure
+	h.failure = ""
+	if err != nil {
+		h.failure = err.Error()
+	}
+	switch {
+	case h.failure == was:
+	case err != nil:
+		h.log.Warn("no heartbeat", "err", err)
+	default:
+		h.log.Info("heartbeat heard again")
 	}
 }
 

@@ -3,10 +3,13 @@ package agent
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -22,7 +25,7 @@ func TestHeartbeat(t *testing.T) {
 	h := &heartbeat{
 		url:    func() string { return server.URL + "/secret-path" },
 		well:   func() error { return wrong },
-		failed: func(err error) { t.Errorf("no heartbeat: %v", err) },
+		log:    slog.New(slog.DiscardHandler),
 		client: http.Client{Timeout: 5 * time.Second},
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -48,4 +51,60 @@ func TestHeartbeat(t *testing.T) {
 	if err := h.beat(t.Context(), h.url()); err == nil || strings.Contains(err.Error(), "secret-path") {
 		t.Errorf("error %v, want one without the address", err)
 	}
+}
+
+// asked counts the requests of a heartbeat, which never leave the process.
+type asked struct{ n atomic.Int64 }
+
+func (a *asked) RoundTrip(*http.Request) (*http.Response, error) {
+	a.n.Add(1)
+	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
+}
+
+// TestHeartbeatStopsWithTheWork lives through an hour in which work stands still
+// for a while: nobody is pinged then, and the log says so once.
+func TestHeartbeatStopsWithTheWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var still atomic.Bool
+		var log lockedBuffer
+		var pings asked
+		h := &heartbeat{
+			url: func() string { return "http://heartbeat.invalid/" },
+			well: func() error {
+				if still.Load() {
+					return errors.New("the scheduler has stood still")
+				}
+				return nil
+			},
+			log:    slog.New(slog.NewTextHandler(&log, nil)),
+			client: http.Client{Transport: &pings},
+			first:  heartbeatFirst,
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- h.run(ctx) }()
+		spend := func(minutes int, want int64) {
+			t.Helper()
+			before := pings.n.Load()
+			time.Sleep(time.Duration(minutes) * time.Minute)
+			if got := pings.n.Load() - before; got != want {
+				t.Errorf("%d pings in %d minutes, want %d", got, minutes, want)
+			}
+		}
+		time.Sleep(30 * time.Second) // away from the moments of the pings
+		spend(20, 20)
+		still.Store(true)
+		spend(20, 0)
+		still.Store(false)
+		spend(20, 20)
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		text := log.String()
+		if strings.Count(text, "level=WARN") != 1 || !strings.Contains(text, "the scheduler has stood still") ||
+			strings.Count(text, "heartbeat heard again") != 1 {
+			t.Errorf("the log should tell of one failure and its end:\n%s", text)
+		}
+	})
 }

@@ -24,8 +24,17 @@ var errStopped = errors.New("the agent has stopped")
 func (a *Agent) Reload() error {
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
+	return a.reload(true)
+}
+
+// reload is Reload. One that nobody asked for says the same error only once. The
+// caller holds a.reloading.
+func (a *Agent) reload(asked bool) error {
 	if a.stopped {
 		return errStopped
+	}
+	if a.opts.Reloading != nil {
+		defer a.opts.Reloading()()
 	}
 	plan, err := a.load()
 	if err == nil {
@@ -35,13 +44,23 @@ func (a *Agent) Reload() error {
 	}
 	a.metrics.reloaded(err == nil, time.Now())
 	if err != nil {
-		for _, e := range configErrors(err) {
-			a.log.Error("configuration not loaded, the old one stays in force", "err", e)
+		said := err.Error() == a.failure
+		a.failure = err.Error()
+		if asked || !said {
+			a.logFailure(err)
 		}
 		return err
 	}
+	a.failure = ""
 	a.log.Info("configuration loaded", "checks", len(plan.Checks), "receivers", len(plan.Receivers))
 	return nil
+}
+
+// logFailure logs what is wrong with a configuration, a line an error.
+func (a *Agent) logFailure(err error) {
+	for _, e := range configErrors(err) {
+		a.log.Error("configuration not loaded, the old one stays in force", "err", e)
+	}
 }
 
 // configErrors takes a configuration's errors apart, for a log line each.
@@ -55,6 +74,9 @@ func configErrors(err error) []error {
 // load reads the configuration and makes a plan of it.
 func (a *Agent) load() (*Plan, error) {
 	cfg, err := a.opts.Load()
+	if a.opts.Inputs != nil {
+		a.inputs = a.opts.Inputs()
+	}
 	if err != nil {
 		return nil, err
 	}

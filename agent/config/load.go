@@ -34,6 +34,9 @@ type Options struct {
 	Hostname string
 	// AllowNoSites lets a configuration pass that watches nothing.
 	AllowNoSites bool
+	// Seen is called for each file and directory that the configuration is made
+	// of or names, also by a Load that fails; nil: nobody wants to know.
+	Seen func(Input)
 }
 
 // DefaultPaths are the files that are looked for, in order, when none is named.
@@ -76,6 +79,7 @@ type loader struct {
 	secrets   map[secretLeaf]Secret
 	badRoot   bool // some file could not be read at all
 	fileNames []string
+	seen      map[string]bool // the paths of Options.Seen
 }
 
 // reference is a name that something else must bear.
@@ -93,7 +97,7 @@ func newLoader(opts Options) *loader {
 	l := &loader{
 		opts: opts, env: map[string]string{}, used: map[string]bool{}, schemas: schemas{},
 		config: koanf.New(separator), hash: sha256.New(),
-		lists: map[string][]element{}, offsets: map[string]int{}, secrets: map[secretLeaf]Secret{},
+		lists: map[string][]element{}, offsets: map[string]int{}, secrets: map[secretLeaf]Secret{}, seen: map[string]bool{},
 	}
 	for _, kv := range opts.Environ {
 		if name, value, ok := strings.Cut(kv, "="); ok {
@@ -165,6 +169,7 @@ func (l *loader) findFiles(paths []string) []string {
 	}
 	var files []string
 	for _, path := range paths {
+		l.see(path, false)
 		info, err := os.Stat(path)
 		switch {
 		case err != nil:
@@ -184,16 +189,10 @@ func exists(path string) bool {
 }
 
 func (l *loader) filesIn(dir string) []string {
-	entries, err := os.ReadDir(dir)
+	files, err := yamlFilesIn(dir)
 	if err != nil {
 		l.unreadable(dir, err)
 		return nil
-	}
-	var files []string
-	for _, e := range entries {
-		if filepath.Ext(e.Name()) == ".yaml" && !strings.HasPrefix(e.Name(), ".") && !e.IsDir() {
-			files = append(files, filepath.Join(dir, e.Name()))
-		}
 	}
 	if len(files) == 0 {
 		l.report(Pos{File: dir}, "", newProblem("its *.yaml are read", "the directory holds no configuration"))
@@ -212,6 +211,7 @@ func (l *loader) unreadable(path string, err error) {
 
 // loadFile reads one file and lays it over what is there.
 func (l *loader) loadFile(name string) error {
+	l.see(name, false)
 	data, err := readFile(name)
 	if err != nil {
 		l.unreadable(name, err)

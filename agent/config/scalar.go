@@ -158,17 +158,19 @@ func (r *reader) str(s string, f field, pos Pos, path string) (any, *problem) {
 	case "site", "receiver":
 		r.refs = append(r.refs, reference{rule, s, pos, path})
 	case "file":
-		return r.fileName(s)
+		return r.fileName(s, f.key != "body_file")
 	}
 	return s, nil
 }
 
-// fileName resolves the path of a file that has to be there and readable.
-func (r *reader) fileName(s string) (any, *problem) {
+// fileName resolves the path of a file that has to be there and readable. It is
+// live when its content is read anew for each use.
+func (r *reader) fileName(s string, live bool) (any, *problem) {
 	if s == "" {
 		return s, nil
 	}
 	path := r.resolve(s)
+	r.see(path, live)
 	if err := readable(path); err != nil {
 		return nil, r.fileProblem(s, err)
 	}
@@ -185,6 +187,7 @@ func (r *reader) secret(s string, f field) (any, *problem) {
 		return secretLeaf{Value: s}, checkSecret(f.rule, s)
 	}
 	leaf := secretLeaf{File: r.resolve(s)}
+	r.see(leaf.File, true)
 	value, err := r.secretOf(leaf).Get()
 	if err != nil {
 		return nil, r.fileProblem(s, err)

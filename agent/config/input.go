@@ -1,0 +1,84 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// maxInput bounds how much of a file its sum is made of. It is more than any
+// file may hold that a configuration names.
+const maxInput = 32 << 20 // bytes
+
+// Input is a file or directory that a Load has looked at, whether it was there
+// or not.
+type Input struct {
+	Path string // as the operator named it, or relative to the file that names it
+	// Live is for a file that is read again whenever it is used: a secret, a
+	// certificate. The configuration need not be loaded again when it changes.
+	Live bool
+	// Sum is that of SumOf, taken before the Load read it: a change in between
+	// is seen later rather than never.
+	Sum string
+}
+
+// SumOf tells one content of a file, or one list of a directory's *.yaml, from
+// another. It is "" for what cannot be read, and for what must not be read
+// twice: a pipe, a device.
+func SumOf(path string) string {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return ""
+	case info.IsDir():
+		names, err := yamlFilesIn(path)
+		if err != nil {
+			return ""
+		}
+		return hashOf(strings.NewReader(strings.Join(names, "\x00")))
+	case !info.Mode().IsRegular():
+		return ""
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	return hashOf(io.LimitReader(f, maxInput))
+}
+
+func hashOf(r io.Reader) string {
+	h := sha256.New()
+	if _, err := io.Copy(h, r); err != nil {
+		return ""
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// yamlFilesIn are the files of a directory that are read as configuration, in
+// the order of their names.
+func yamlFilesIn(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) == ".yaml" && !strings.HasPrefix(e.Name(), ".") && !e.IsDir() {
+			files = append(files, filepath.Join(dir, e.Name()))
+		}
+	}
+	return files, nil
+}
+
+// see notes what is about to be looked at.
+func (l *loader) see(path string, live bool) {
+	if l.opts.Seen == nil || l.seen[path] {
+		return
+	}
+	l.seen[path] = true
+	l.opts.Seen(Input{Path: path, Live: live, Sum: SumOf(path)})
+}
