@@ -18,6 +18,7 @@ import (
 	"github.com/esawatch/esawatch/agent/store"
 	"github.com/esawatch/esawatch/agent/web"
 	"github.com/esawatch/esawatch/checks"
+	"github.com/esawatch/esawatch/checks/exposition"
 )
 
 // Options are what an Agent is made with. Load is required.
@@ -93,8 +94,7 @@ func New(ctx context.Context, opts Options) (_ *Agent, err error) {
 		return nil, fmt.Errorf("recall incidents: %w", err)
 	}
 	a.metrics = newMetrics(a.registry, opts.Version, opts.Commit)
-	a.results = checks.NewMetrics(a.registry, cfg.Agent.Location)
-	a.registry.MustRegister(incident.NewCollector(a.keeper))
+	a.results = checks.NewMetrics(cfg.Agent.Location)
 	a.network = newNetwork(cfg.Agent.Location, opts.Log, a.registry, a.observeNetwork)
 	// A run may take a moment to see that its context is done; the stages' own
 	// grace has to be longer.
@@ -104,7 +104,7 @@ func New(ctx context.Context, opts Options) (_ *Agent, err error) {
 	a.outbox = outbox.New(outbox.Options{Records: a.keeper, Log: opts.Log, Registerer: a.registry, Grace: grace / 4})
 	a.web, err = web.Listen(web.Options{
 		Listen: cfg.Web.Listen, ConfigFile: cfg.Web.ConfigFile, HealthListen: cfg.Web.HealthListen,
-		Gatherer: a.registry, Log: opts.Log.With("component", "web"),
+		Metrics: []func(*exposition.Writer){a.results.Write, a.keeper.WriteMetrics}, Gatherer: a.registry, Log: opts.Log.With("component", "web"),
 		Healthy: a.Healthy, Ready: a.Ready, Reload: a.Reload, RunNow: a.schedule.RunNow,
 		Recent: a.recent, Incidents: a.keeper, Location: cfg.Agent.Location, Version: opts.Version,
 	})

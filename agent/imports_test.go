@@ -44,6 +44,7 @@ var rooms = map[string]map[string]string{
 		"agent/store/boltstore": "the store of one machine",
 		"agent/store/memstore":  "the store of runs that keep nothing",
 		"checks":                "what flows from stage to stage",
+		"checks/exposition":     "what has a series a check is written by it",
 		"checks/catalog":        "its words, for the pages and the metrics",
 		"checks/assert":         "the expectations of a check",
 		"checks/probe":          "the requests of a check",
@@ -64,9 +65,10 @@ var rooms = map[string]map[string]string{
 		"checks": "runs them",
 	},
 	"agent/incident": {
-		"agent/store":    "the keeper saves records",
-		"checks":         "a result is what it decides from",
-		"checks/catalog": "conditions and severities",
+		"agent/store":       "the keeper saves records",
+		"checks":            "a result is what it decides from",
+		"checks/exposition": "its metrics have series a check",
+		"checks/catalog":    "conditions and severities",
 	},
 	"agent/outbox": {
 		"agent/incident": "records say what is owed",
@@ -86,18 +88,20 @@ var rooms = map[string]map[string]string{
 		"agent/store": "the contract",
 	},
 	"agent/web": {
-		"agent/config":   "a silence's duration is written as one of the configuration",
-		"agent/incident": "shows records",
-		"agent/schedule": "why a check that somebody wants now is not run",
-		"checks":         "shows results",
-		"checks/catalog": "shows entries",
-		"checks/probe":   "how surely an answer came through ESA",
+		"agent/config":      "a silence's duration is written as one of the configuration",
+		"agent/incident":    "shows records",
+		"agent/schedule":    "why a check that somebody wants now is not run",
+		"checks":            "shows results",
+		"checks/exposition": "/metrics is its, for the most part",
+		"checks/catalog":    "shows entries",
+		"checks/probe":      "how surely an answer came through ESA",
 	},
 
 	"checks": {
-		"checks/assert":  "judges an answer",
-		"checks/catalog": "explains it",
-		"checks/probe":   "asks",
+		"checks/assert":     "judges an answer",
+		"checks/exposition": "writes its metrics",
+		"checks/catalog":    "explains it",
+		"checks/probe":      "asks",
 	},
 	"checks/probe": {
 		"checks/catalog": "the names of conditions",
@@ -106,8 +110,9 @@ var rooms = map[string]map[string]string{
 		"checks/catalog": "the names of conditions",
 		"checks/probe":   "a response is what it judges",
 	},
-	"checks/catalog":  {},
-	"checks/edgetest": {},
+	"checks/catalog":    {},
+	"checks/exposition": {},
+	"checks/edgetest":   {},
 
 	"notify": {},
 	"notify/console": {
@@ -155,7 +160,7 @@ var dependencies = map[string]struct {
 	"github.com/fsnotify/fsnotify":           {"files that change under us", []string{"agent"}},
 	"github.com/go-viper/mapstructure/v2":    {"koanf decodes with it", []string{"agent/config"}},
 	"github.com/google/go-cmp":               {"diffs in tests", nil},
-	"github.com/klauspost/compress":          {"Content-Encoding zstd", []string{"checks/probe"}},
+	"github.com/klauspost/compress":          {"Content-Encoding zstd; gzip of /metrics in less time", []string{"checks/probe", "agent/web"}},
 	"github.com/knadh/koanf":                 {"merges the layers of the configuration", []string{"agent/config"}},
 	"github.com/mccutchen/go-httpbin/v2":     {"a server with many faces, in tests", nil},
 	"github.com/ohler55/ojg":                 {"the expectation json", []string{"checks/assert"}},
@@ -180,8 +185,8 @@ var dependencies = map[string]struct {
 
 	// Who counts has a metrics.go; TestMetricsAreInOneFile holds that.
 	"github.com/prometheus/client_golang": {"metrics", []string{
-		"agent", "agent/config", "agent/incident", "agent/outbox", "agent/schedule", "agent/web", "checks", "cmd/esawatch"}},
-	"github.com/prometheus/client_model": {"a histogram written out with no registry of its own", []string{"checks"}},
+		"agent", "agent/config", "agent/outbox", "agent/schedule", "agent/web", "cmd/esawatch"}},
+	"github.com/prometheus/client_model": {"what was scraped, read in tests", nil},
 	"github.com/prometheus/common":       {"durations as Prometheus users write them, build information", []string{"agent/config", "agent/schedule", "agent/web", "cmd/esawatch"}},
 }
 

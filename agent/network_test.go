@@ -81,7 +81,7 @@ func watch(t *testing.T, site end, canaries ...end) *watched {
 	if err := a.keeper.Load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	a.results = checks.NewMetrics(reg, "fra-1")
+	a.results = checks.NewMetrics("fra-1")
 	a.network = newNetwork("fra-1", a.log, reg, a.observeNetwork)
 	var list []canary
 	for _, c := range canaries {

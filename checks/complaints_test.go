@@ -10,12 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/esawatch/esawatch/checks"
 	"github.com/esawatch/esawatch/checks/assert"
 	"github.com/esawatch/esawatch/checks/catalog"
 	"github.com/esawatch/esawatch/checks/edgetest"
+	"github.com/esawatch/esawatch/checks/exposition"
 	"github.com/esawatch/esawatch/checks/probe"
 )
 
@@ -113,11 +112,13 @@ func TestBlackbox423CertificateMetricsDisappearOnceExpired(t *testing.T) {
 	if r.Condition() != catalog.TLSExpired || r.TLS == nil || !r.TLS.NotAfter.Equal(expired) {
 		t.Fatalf("condition %q, certificate %+v, want %q and its end, %v", r.Condition(), r.TLS, catalog.TLSExpired, expired)
 	}
-	m := checks.NewMetrics(prometheus.NewPedanticRegistry(), "fra-1")
+	m := checks.NewMetrics("fra-1")
 	m.SetChecks([]*checks.Check{check})
 	m.Observe(r)
 	var text bytes.Buffer
-	if err := m.WriteText(&text, false); err != nil {
+	w := exposition.NewWriter(&text, exposition.Text)
+	m.Write(w)
+	if err := w.Flush(); err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(text.String()) {

@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"sort"
+
+	"github.com/esawatch/esawatch/checks/exposition"
 )
 
 // durationBounds are the classic buckets of a check's duration, in seconds.
@@ -19,14 +21,7 @@ type histogram struct {
 	classic [len(durationBounds)]uint32 // of durations up to the bound and above the one before
 	zero    uint32                      // of durations of nothing
 	coarser int32                       // by how much native's schema is less than nativeSchema
-	native  []nativeBucket              // by index
-}
-
-// nativeBucket counts durations in (base^(index-1), base^index], where base is
-// 2^(2^-schema).
-type nativeBucket struct {
-	index int32
-	count uint32
+	native  []exposition.Bucket         // by index; one holds (base^(index-1), base^index], where base is 2^(2^-schema)
 }
 
 const (
@@ -34,6 +29,8 @@ const (
 	nativeSchema = 3
 	// maxNative bounds the native buckets; beyond it each two become one.
 	maxNative = 100
+	// nativeZero is up to where a duration counts as nothing, as client_golang has it.
+	nativeZero = 0x1p-128
 )
 
 // observe counts a duration in seconds, which is not negative.
@@ -51,12 +48,12 @@ func (h *histogram) observe(v float64) {
 	for range h.coarser {
 		index = halved(index)
 	}
-	i, found := slices.BinarySearchFunc(h.native, index, func(b nativeBucket, index int32) int { return int(b.index - index) })
+	i, found := slices.BinarySearchFunc(h.native, index, func(b exposition.Bucket, index int32) int { return int(b.Index - index) })
 	if found {
-		h.native[i].count++
+		h.native[i].Count++
 		return
 	}
-	h.native = slices.Insert(h.native, i, nativeBucket{index, 1})
+	h.native = slices.Insert(h.native, i, exposition.Bucket{Index: index, Count: 1})
 	if len(h.native) > maxNative {
 		h.coarsen()
 	}
@@ -85,9 +82,9 @@ func (h *histogram) coarsen() {
 	h.coarser++
 	merged := h.native[:0]
 	for _, b := range h.native {
-		b.index = halved(b.index)
-		if last := len(merged) - 1; last >= 0 && merged[last].index == b.index {
-			merged[last].count += b.count
+		b.Index = halved(b.Index)
+		if last := len(merged) - 1; last >= 0 && merged[last].Index == b.Index {
+			merged[last].Count += b.Count
 			continue
 		}
 		merged = append(merged, b)

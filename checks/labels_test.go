@@ -8,10 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/esawatch/esawatch/checks"
 	"github.com/esawatch/esawatch/checks/catalog"
+	"github.com/esawatch/esawatch/checks/exposition"
 	"github.com/esawatch/esawatch/checks/probe"
 )
 
@@ -19,7 +18,9 @@ import (
 func scrape(t *testing.T, m *checks.Metrics) string {
 	t.Helper()
 	var text bytes.Buffer
-	if err := m.WriteText(&text, false); err != nil {
+	w := exposition.NewWriter(&text, exposition.Text)
+	m.Write(w)
+	if err := w.Flush(); err != nil {
 		t.Fatal(err)
 	}
 	return text.String()
@@ -42,7 +43,7 @@ func labelOf(t *testing.T, text, metric, label string) string {
 
 func watched(t *testing.T) *checks.Metrics {
 	t.Helper()
-	m := checks.NewMetrics(prometheus.NewPedanticRegistry(), "fra-1")
+	m := checks.NewMetrics("fra-1")
 	m.SetChecks([]*checks.Check{{Site: "shop", Name: "home"}})
 	return m
 }
@@ -158,7 +159,9 @@ func TestMetricsAtTheSameTime(t *testing.T) {
 		wg.Go(func() {
 			for range rounds {
 				var text bytes.Buffer
-				if err := m.WriteText(&text, true); err != nil {
+				w := exposition.NewWriter(&text, exposition.OpenMetrics)
+				m.Write(w)
+				if err := w.Flush(); err != nil {
 					t.Error(err)
 				}
 			}

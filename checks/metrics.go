@@ -5,8 +5,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
+	"github.com/esawatch/esawatch/checks/exposition"
 )
 
 // Metrics counts results and shows the newest of each check, under the names
@@ -15,8 +14,6 @@ import (
 // configuration leave at once and a result costs no more than a lock.
 type Metrics struct {
 	location string
-	descs    []*prometheus.Desc // of families
-	duration *prometheus.Desc
 
 	mu     sync.Mutex
 	list   []*series // in the order of the configuration
@@ -31,16 +28,9 @@ type checkName struct{ site, check string }
 // nodes than that, but one location meets few of them.
 const maxPOPs = 256
 
-// NewMetrics registers the metrics of checks with reg. The location labels every series.
-func NewMetrics(reg prometheus.Registerer, location string) *Metrics {
-	m := &Metrics{location: location, checks: map[checkName]*series{}, pops: map[string]string{}}
-	labels := []string{"site", "check", "location"}
-	for _, f := range families {
-		m.descs = append(m.descs, prometheus.NewDesc(f.name, f.help, slices.Concat(labels, f.labels), nil))
-	}
-	m.duration = prometheus.NewDesc(durationName, durationHelp, labels, nil)
-	reg.MustRegister(m)
-	return m
+// NewMetrics returns the metrics of no checks yet. The location labels every series.
+func NewMetrics(location string) *Metrics {
+	return &Metrics{location: location, checks: map[checkName]*series{}, pops: map[string]string{}}
 }
 
 // SetChecks makes the configured checks known: their counters exist from now
@@ -54,7 +44,7 @@ func (m *Metrics) SetChecks(list []*Check) {
 		name := checkName{c.Site, c.Name}
 		s := m.checks[name]
 		if s == nil {
-			s = &series{site: c.Site, check: c.Name, labels: textLabels(c.Site, c.Name, m.location)}
+			s = &series{site: c.Site, check: c.Name}
 		}
 		s.hasOrigin = c.Origin != nil
 		known[name], m.list[i] = s, s
@@ -71,43 +61,37 @@ func (m *Metrics) Observe(r Result) {
 	}
 }
 
-// Describe implements prometheus.Collector.
-func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range m.descs {
-		ch <- d
-	}
-	ch <- m.duration
-}
-
-// Collect implements prometheus.Collector.
-func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
-	list := m.snapshot(true)
+// Write writes the metrics of all checks, as they are at one moment.
+func (m *Metrics) Write(w *exposition.Writer) {
+	list := m.snapshot(w.Native())
 	for i := range list {
 		s := &list[i]
-		for j := range families {
-			f, desc := &families[j], m.descs[j]
-			f.each(s, func(v float64, a, b, c string) {
-				kind := prometheus.GaugeValue
-				if f.counter {
-					kind = prometheus.CounterValue
-				}
-				own := [...]string{a, b, c}
-				ch <- prometheus.MustNewConstMetric(desc, kind, v,
-					append([]string{s.site, s.check, m.location}, own[:len(f.labels)]...)...)
-			})
-		}
-		ch <- durationMetric{m.duration, &s.duration, prometheus.MakeLabelPairs(m.duration, []string{s.site, s.check, m.location})}
+		s.base = w.Base("site", s.site, "check", s.check, "location", m.location)
 	}
+	for i := range families {
+		f := &families[i]
+		w.Family(&f.Family, func() {
+			for i := range list {
+				f.each(&list[i], w)
+			}
+		})
+	}
+}
+
+// shown is what is written of one check.
+type shown struct {
+	series
+	base exposition.Base
 }
 
 // snapshot copies what is shown; the lock is held for nothing else. Native
 // buckets are copied only if they are asked for.
-func (m *Metrics) snapshot(native bool) []series {
+func (m *Metrics) snapshot(native bool) []shown {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	list := make([]series, len(m.list))
+	list := make([]shown, len(m.list))
 	for i, s := range m.list {
-		list[i] = *s
+		list[i].series = *s
 		list[i].failures = slices.Clone(s.failures)
 		list[i].duration.native = nil
 		if native {
@@ -117,42 +101,14 @@ func (m *Metrics) snapshot(native bool) []series {
 	return list
 }
 
-// durationMetric is a histogram as the registry takes it.
-type durationMetric struct {
-	desc   *prometheus.Desc
-	h      *histogram
-	labels []*dto.LabelPair
-}
-
-// Desc implements prometheus.Metric.
-func (d durationMetric) Desc() *prometheus.Desc { return d.desc }
-
-// Write implements prometheus.Metric.
-func (d durationMetric) Write(out *dto.Metric) error {
-	h := &dto.Histogram{
-		SampleCount: new(d.h.count), SampleSum: new(d.h.sum),
-		Schema: new(nativeSchema - d.h.coarser), ZeroThreshold: new(prometheus.DefNativeHistogramZeroThreshold),
-		ZeroCount: new(uint64(d.h.zero)),
+// distribution is the histogram with its exemplar.
+func (s *shown) distribution() *exposition.Distribution {
+	h, e := &s.duration, &s.exemplar
+	return &exposition.Distribution{
+		Count: h.count, Sum: h.sum, Classic: h.classic[:],
+		Schema: nativeSchema - h.coarser, ZeroThreshold: nativeZero, Zero: h.zero, Native: h.native,
+		Exemplar: exposition.Exemplar{Label: string(e.id[:e.size]), Value: e.took, UnixMillis: e.at},
 	}
-	var below uint64
-	for i, bound := range durationBounds {
-		below += uint64(d.h.classic[i])
-		h.Bucket = append(h.Bucket, &dto.Bucket{CumulativeCount: new(below), UpperBound: new(bound)})
-	}
-	// Runs of neighbouring buckets are spans; each count is told by its
-	// difference to the one before.
-	var next int32
-	var before int64
-	for i, b := range d.h.native {
-		if i == 0 || b.index != next {
-			h.PositiveSpan = append(h.PositiveSpan, &dto.BucketSpan{Offset: new(b.index - next), Length: new(uint32(0))})
-		}
-		*h.PositiveSpan[len(h.PositiveSpan)-1].Length++
-		h.PositiveDelta = append(h.PositiveDelta, int64(b.count)-before)
-		next, before = b.index+1, int64(b.count)
-	}
-	out.Label, out.Histogram = d.labels, h
-	return nil
 }
 
 // popLabel lets a server choose no label values: a POP is lower-case letters

@@ -6,13 +6,13 @@ import (
 	"strings"
 
 	"github.com/esawatch/esawatch/checks/catalog"
+	"github.com/esawatch/esawatch/checks/exposition"
 )
 
 // series is what is kept of one check: of its newest result only the numbers
 // that are shown, since ten thousand whole results are ten megabytes.
 type series struct {
 	site, check string
-	labels      string // site, check and location as they are written
 	hasOrigin   bool
 
 	ran      bool // whether there is a result yet
@@ -21,6 +21,7 @@ type series struct {
 	outcomes [len(outcomes)]float64
 	failures []failureCount
 	duration histogram
+	exemplar exemplar
 
 	// Of the newest result.
 	success, took, status, version, ssl, redirects, body, protocol float64
@@ -51,6 +52,7 @@ func (s *series) observe(r *Result, pop string) {
 		s.fail(d.Condition, d.Fault)
 	}
 	s.duration.observe(r.DurationSeconds)
+	s.exemplar.observe(r)
 
 	s.success, s.took, s.status = oneIf(r.Success), r.DurationSeconds, float64(r.StatusCode)
 	s.version, s.ssl = httpVersion(r.HTTPVersion), oneIf(r.TLS != nil && r.StatusCode != 0)
@@ -72,102 +74,136 @@ func (s *series) fail(condition catalog.Condition, fault catalog.Fault) {
 	s.failures = append(s.failures, failureCount{condition, fault, 1})
 }
 
-// family is a metric with a series for each check, or some. Both the collector
-// and the text go by it.
-type family struct {
-	name, help string
-	counter    bool // else a gauge
-	labels     []string
-	// each puts the series that a check has, with the values of labels.
-	each func(s *series, put put)
+// exemplar is the newest run that the edge gave an id, so that whoever looks at
+// a slow one in a graph can ask Alibaba about it. The id is kept in place: there
+// is one a check and run, and none is worth an allocation.
+type exemplar struct {
+	id   [maxRequestID]byte
+	size uint8
+	took float64
+	at   int64 // milliseconds since 1970
 }
 
-// put takes the value of one series and those of its own labels, "" for those
-// that it has not. They need no escaping.
-type put func(v float64, a, b, c string)
+// maxRequestID bounds a request id, in bytes. Those of ESA have 26, a UUID 36;
+// OpenMetrics allows 128 characters with the label's name.
+const maxRequestID = 40
 
-// families are all but the histogram.
+// observe takes the id of a result, if it has one. A header is whatever a
+// server makes of it: what is longer, or has other characters than ids are made
+// of, is no id, and a part of it would lead nowhere.
+func (e *exemplar) observe(r *Result) {
+	id := r.Edge.RequestID
+	if id == "" || len(id) > maxRequestID {
+		return
+	}
+	for _, c := range []byte(id) {
+		if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '.' || c == '-') {
+			return
+		}
+	}
+	e.size = uint8(copy(e.id[:], id))
+	e.took, e.at = r.DurationSeconds, r.StartedAt.UnixMilli()
+}
+
+// family is a metric with a series for each check, or some.
+type family struct {
+	exposition.Family
+	each func(s *shown, w *exposition.Writer) // writes the series that a check has
+}
+
+// families are all metrics of checks.
 var families = []family{
-	{name: "probe_success", help: "1 when the last run passed or was degraded, 0 when it failed.",
-		each: ifRan(func(s *series) float64 { return s.success })},
-	{name: "probe_duration_seconds", help: "How long the last run took.",
-		each: ifRan(func(s *series) float64 { return s.took })},
-	{name: "probe_http_status_code", help: "Status code of the last answer, 0 with no answer.",
-		each: ifRan(func(s *series) float64 { return s.status })},
-	{name: "probe_http_duration_seconds", help: "How long each phase of the last run took, summed over redirects.",
-		labels: []string{"phase"}, each: eachPhase},
-	{name: "probe_http_version", help: "HTTP version of the last answer, 0 with no answer.",
-		each: ifRan(func(s *series) float64 { return s.version })},
-	{name: "probe_http_ssl", help: "1 when the last answer came over TLS.",
-		each: ifRan(func(s *series) float64 { return s.ssl })},
-	{name: "probe_http_redirects", help: "Redirects followed by the last run.",
-		each: ifRan(func(s *series) float64 { return s.redirects })},
-	{name: "probe_http_uncompressed_body_length", help: "Bytes of the last answer's body that were read, after decompression.",
-		each: ifRan(func(s *series) float64 { return s.body })},
-	{name: "probe_ssl_earliest_cert_expiry", help: "Unix time at which the first certificate of the presented chain expires; stays when a later handshake fails.",
-		each: func(s *series, put put) {
+	{gauge("probe_success", "1 when the last run passed or was degraded, 0 when it failed."),
+		ifRan(func(s *series) float64 { return s.success })},
+	{gauge("probe_duration_seconds", "How long the last run took."),
+		ifRan(func(s *series) float64 { return s.took })},
+	{gauge("probe_http_status_code", "Status code of the last answer, 0 with no answer."),
+		ifRan(func(s *series) float64 { return s.status })},
+	{gauge("probe_http_duration_seconds", "How long each phase of the last run took, summed over redirects.", "phase"),
+		eachPhase},
+	{gauge("probe_http_version", "HTTP version of the last answer, 0 with no answer."),
+		ifRan(func(s *series) float64 { return s.version })},
+	{gauge("probe_http_ssl", "1 when the last answer came over TLS."),
+		ifRan(func(s *series) float64 { return s.ssl })},
+	{gauge("probe_http_redirects", "Redirects followed by the last run."),
+		ifRan(func(s *series) float64 { return s.redirects })},
+	{gauge("probe_http_uncompressed_body_length", "Bytes of the last answer's body that were read, after decompression."),
+		ifRan(func(s *series) float64 { return s.body })},
+	{gauge("probe_ssl_earliest_cert_expiry", "Unix time at which the first certificate of the presented chain expires; stays when a later handshake fails."),
+		func(s *shown, w *exposition.Writer) {
 			if s.expiry != 0 {
-				put(s.expiry, "", "", "")
+				w.Sample(s.base, s.expiry)
 			}
 		}},
-	{name: "probe_ip_protocol", help: "4 or 6: the IP protocol of the last run, 0 when nothing was dialled.",
-		each: ifRan(func(s *series) float64 { return s.protocol })},
-	{name: "probe_dns_lookup_time_seconds", help: "How long the last run took to resolve names.",
-		each: ifRan(func(s *series) float64 { return s.phases.Resolve })},
+	{gauge("probe_ip_protocol", "4 or 6: the IP protocol of the last run, 0 when nothing was dialled."),
+		ifRan(func(s *series) float64 { return s.protocol })},
+	{gauge("probe_dns_lookup_time_seconds", "How long the last run took to resolve names."),
+		ifRan(func(s *series) float64 { return s.phases.Resolve })},
 
-	{name: "esawatch_check_runs_total", help: "Runs of the check by outcome.", counter: true,
-		labels: []string{"outcome"}, each: func(s *series, put put) {
+	{counter("esawatch_check_runs_total", "Runs of the check by outcome.", "outcome"),
+		func(s *shown, w *exposition.Writer) {
 			for i, o := range outcomes {
-				put(s.outcomes[i], string(o), "", "")
+				w.Sample(s.base, s.outcomes[i], string(o))
 			}
 		}},
-	{name: "esawatch_check_failures_total", help: "Degraded and failed runs by condition and fault domain.", counter: true,
-		labels: []string{"condition", "fault"}, each: func(s *series, put put) {
+	{counter("esawatch_check_failures_total", "Degraded and failed runs by condition and fault domain.", "condition", "fault"),
+		func(s *shown, w *exposition.Writer) {
 			for _, f := range s.failures {
-				put(f.count, string(f.condition), string(f.fault), "")
+				w.Sample(s.base, f.count, string(f.condition), string(f.fault))
 			}
 		}},
-	{name: "esawatch_check_last_run_timestamp_seconds", help: "Unix time at which the last run began, 0 before the first.",
-		each: func(s *series, put put) { put(s.lastRun, "", "", "") }},
-	{name: "esawatch_check_edge_info", help: "What the last answer said of the edge: 1, with the facts as labels.",
-		labels: []string{"via_esa", "pop", "cache_status"}, each: func(s *series, put put) {
+	{exposition.Family{Name: "esawatch_check_duration_seconds", Help: "How long runs of the check took, through the edge.",
+		Kind: exposition.Histogram, Bounds: durationBounds[:], Exemplar: "request_id"},
+		func(s *shown, w *exposition.Writer) { w.Histogram(s.base, s.distribution()) }},
+	{gauge("esawatch_check_last_run_timestamp_seconds", "Unix time at which the last run began, 0 before the first."),
+		func(s *shown, w *exposition.Writer) { w.Sample(s.base, s.lastRun) }},
+	{gauge("esawatch_check_edge_info", "What the last answer said of the edge: 1, with the facts as labels.", "via_esa", "pop", "cache_status"),
+		func(s *shown, w *exposition.Writer) {
 			if s.ran {
-				put(1, s.viaESA, s.pop, s.cache)
+				w.Sample(s.base, 1, s.viaESA, s.pop, s.cache)
 			}
 		}},
-	{name: "esawatch_origin_success", help: "1 when the origin, asked directly, answered well in the last run.",
-		each: ifOrigin(func(s *series) float64 { return s.originSuccess })},
-	{name: "esawatch_origin_duration_seconds", help: "How long the origin, asked directly, took in the last run.",
-		each: ifOrigin(func(s *series) float64 { return s.originTook })},
+	{gauge("esawatch_origin_success", "1 when the origin, asked directly, answered well in the last run."),
+		ifOrigin(func(s *series) float64 { return s.originSuccess })},
+	{gauge("esawatch_origin_duration_seconds", "How long the origin, asked directly, took in the last run."),
+		ifOrigin(func(s *series) float64 { return s.originTook })},
+}
+
+func gauge(name, help string, labels ...string) exposition.Family {
+	return exposition.Family{Name: name, Help: help, Kind: exposition.Gauge, Labels: labels}
+}
+
+func counter(name, help string, labels ...string) exposition.Family {
+	return exposition.Family{Name: name, Help: help, Kind: exposition.Counter, Labels: labels}
 }
 
 // ifRan is for a metric that begins with the first run.
-func ifRan(value func(*series) float64) func(*series, put) {
-	return func(s *series, put put) {
+func ifRan(value func(*series) float64) func(*shown, *exposition.Writer) {
+	return func(s *shown, w *exposition.Writer) {
 		if s.ran {
-			put(value(s), "", "", "")
+			w.Sample(s.base, value(&s.series))
 		}
 	}
 }
 
 // ifOrigin is for a metric of the origin's own answer.
-func ifOrigin(value func(*series) float64) func(*series, put) {
-	return func(s *series, put put) {
+func ifOrigin(value func(*series) float64) func(*shown, *exposition.Writer) {
+	return func(s *shown, w *exposition.Writer) {
 		if s.hasOrigin && s.hasAnswer {
-			put(value(s), "", "", "")
+			w.Sample(s.base, value(&s.series))
 		}
 	}
 }
 
-func eachPhase(s *series, put put) {
+func eachPhase(s *shown, w *exposition.Writer) {
 	if !s.ran {
 		return
 	}
-	put(s.phases.Resolve, "resolve", "", "")
-	put(s.phases.Connect, "connect", "", "")
-	put(s.phases.TLS, "tls", "", "")
-	put(s.phases.Processing, "processing", "", "")
-	put(s.phases.Transfer, "transfer", "", "")
+	w.Sample(s.base, s.phases.Resolve, "resolve")
+	w.Sample(s.base, s.phases.Connect, "connect")
+	w.Sample(s.base, s.phases.TLS, "tls")
+	w.Sample(s.base, s.phases.Processing, "processing")
+	w.Sample(s.base, s.phases.Transfer, "transfer")
 }
 
 func oneIf(b bool) float64 {

@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"strings"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/esawatch/esawatch/checks/catalog"
+	"github.com/esawatch/esawatch/checks/exposition"
 )
 
 // metricStates are the values of the label state, of which exactly one is 1.
@@ -33,61 +31,63 @@ func (rec *Record) shown(check string) State {
 	return cmp.Or(rec.Checks[check].State, OK)
 }
 
-// Collector shows the keeper's snapshots as metrics. It holds no series of its
-// own: those of a check begin and end with its policy.
-type Collector struct {
-	keeper *Keeper
-	state  *prometheus.Desc
-	open   *prometheus.Desc
-}
+// The metrics of a keeper.
+var (
+	stateFamily = exposition.Family{Name: "esawatch_check_state", Kind: exposition.Gauge, Labels: []string{"state"},
+		Help: "Whether the check is in the state: 1 for the one that it is in, 0 for the others."}
+	openFamily = exposition.Family{Name: "esawatch_incident_open", Kind: exposition.Gauge, Labels: []string{"condition", "fault", "severity"},
+		Help: "Whether the site has an open incident: 1 for each condition that fires in it, and a single 0 without condition when there is none."}
+)
 
-// NewCollector returns the metrics of a keeper.
-func NewCollector(k *Keeper) *Collector {
-	return &Collector{
-		keeper: k,
-		state: prometheus.NewDesc("esawatch_check_state",
-			"Whether the check is in the state: 1 for the one that it is in, 0 for the others.",
-			[]string{"site", "check", "location", "state"}, nil),
-		open: prometheus.NewDesc("esawatch_incident_open",
-			"Whether the site has an open incident: 1 for each condition that fires in it, and a single 0 without condition when there is none.",
-			[]string{"site", "condition", "fault", "severity"}, nil),
+// shownCheck and shownSite are what is written of a check and a site.
+type (
+	shownCheck struct {
+		base  exposition.Base
+		state State
 	}
-}
+	shownSite struct {
+		base   exposition.Base
+		firing []cause
+	}
+)
 
-// Describe implements prometheus.Collector.
-func (c *Collector) Describe(descs chan<- *prometheus.Desc) {
-	descs <- c.state
-	descs <- c.open
-}
-
-// Collect implements prometheus.Collector.
-func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
-	for site, policies := range c.keeper.config.Load().policies {
-		rec, _ := c.keeper.Record(site)
-		for check := range policies {
-			present := rec.shown(check)
+// WriteMetrics writes the keeper's metrics from its snapshots. It holds no
+// series of its own: those of a check begin and end with its policy.
+func (k *Keeper) WriteMetrics(w *exposition.Writer) {
+	var (
+		states []shownCheck
+		sites  []shownSite
+	)
+	policies := k.config.Load().policies
+	for _, site := range slices.Sorted(maps.Keys(policies)) {
+		rec, _ := k.Record(site)
+		for _, check := range slices.Sorted(maps.Keys(policies[site])) {
+			states = append(states, shownCheck{w.Base("site", site, "check", check, "location", k.opts.Location), rec.shown(check)})
+		}
+		sites = append(sites, shownSite{w.Base("site", site), rec.firing()})
+	}
+	w.Family(&stateFamily, func() {
+		for _, c := range states {
 			for _, state := range metricStates {
 				value := 0.0
-				if state == present {
+				if state == c.state {
 					value = 1
 				}
-				metrics <- prometheus.MustNewConstMetric(c.state, prometheus.GaugeValue, value,
-					site, check, c.keeper.opts.Location, string(state))
+				w.Sample(c.base, value, string(state))
 			}
 		}
-		firing := rec.firing()
-		for _, f := range firing {
-			metrics <- prometheus.MustNewConstMetric(c.open, prometheus.GaugeValue, 1,
-				site, label(f.condition), label(f.fault), label(f.severity))
+	})
+	w.Family(&openFamily, func() {
+		for _, s := range sites {
+			for _, f := range s.firing {
+				w.Sample(s.base, 1, string(f.condition), string(f.fault), string(f.severity))
+			}
+			if len(s.firing) == 0 {
+				w.Sample(s.base, 0, "", "", "")
+			}
 		}
-		if len(firing) == 0 {
-			metrics <- prometheus.MustNewConstMetric(c.open, prometheus.GaugeValue, 0, site, "", "", "")
-		}
-	}
+	})
 }
-
-// label is a value fit for a label, wherever it was read from.
-func label[S ~string](s S) string { return strings.ToValidUTF8(string(s), "\uFFFD") }
 
 // cause is what an alert fires for.
 type cause struct {
@@ -99,6 +99,9 @@ type cause struct {
 // firing returns the distinct causes of the open incident.
 func (rec *Record) firing() []cause {
 	inc, _ := rec.open()
+	if len(inc.Alerts) == 0 {
+		return nil
+	}
 	causes := make(map[cause]struct{})
 	for _, a := range inc.Alerts {
 		if !a.Firing {
@@ -110,5 +113,7 @@ func (rec *Record) firing() []cause {
 		}
 		causes[f] = struct{}{}
 	}
-	return slices.Collect(maps.Keys(causes))
+	return slices.SortedFunc(maps.Keys(causes), func(a, b cause) int {
+		return cmp.Or(cmp.Compare(a.condition, b.condition), cmp.Compare(a.fault, b.fault), cmp.Compare(a.severity, b.severity))
+	})
 }

@@ -1,77 +1,110 @@
 package incident
 
 import (
+	"fmt"
+	"io"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"github.com/esawatch/esawatch/agent/store/memstore"
 	"github.com/esawatch/esawatch/checks/catalog"
+	"github.com/esawatch/esawatch/checks/exposition"
 )
+
+// scrape is what Prometheus would read of a keeper.
+func scrape(t testing.TB, k *Keeper) string {
+	t.Helper()
+	var b strings.Builder
+	w := exposition.NewWriter(&b, exposition.Text)
+	k.WriteMetrics(w)
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// seriesOf are the lines of one metric.
+func seriesOf(t testing.TB, k *Keeper, name string) []string {
+	t.Helper()
+	var lines []string
+	for line := range strings.Lines(scrape(t, k)) {
+		if strings.HasPrefix(line, name+"{") {
+			lines = append(lines, strings.TrimSuffix(line, "\n"))
+		}
+	}
+	return lines
+}
 
 func TestMetrics(t *testing.T) {
 	k := start(t, memstore.New(), Options{Location: "fra"}, policies(Policy{Failures: 2}, "shop/a", "shop/b", "blog/a"))
-	c := NewCollector(k)
-	reg := prometheus.NewPedanticRegistry()
-	reg.MustRegister(c)
-	problems, err := testutil.GatherAndLint(reg)
+	problems, err := promlint.New(strings.NewReader(scrape(t, k))).Lint()
 	if err != nil || len(problems) != 0 {
 		t.Errorf("lint: %v, %v", problems, err)
 	}
-	want := func(text string) {
+	open := func(want ...string) {
 		t.Helper()
-		if err := testutil.CollectAndCompare(c, strings.NewReader(text), "esawatch_incident_open"); err != nil {
-			t.Error(err)
+		if got := seriesOf(t, k, "esawatch_incident_open"); !slices.Equal(got, want) {
+			t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 	}
-	const head = `
-# HELP esawatch_incident_open Whether the site has an open incident: 1 for each condition that fires in it, and a single 0 without condition when there is none.
-# TYPE esawatch_incident_open gauge
-`
-	want(head + `
-esawatch_incident_open{condition="",fault="",severity="",site="blog"} 0
-esawatch_incident_open{condition="",fault="",severity="",site="shop"} 0
-`)
-	if n := testutil.CollectAndCount(c, "esawatch_check_state"); n != 3*5 {
-		t.Errorf("%d series of states, want 5 for each of 3 checks", n)
-	}
+	const (
+		blogWell = `esawatch_incident_open{site="blog",condition="",fault="",severity=""} 0`
+		shopWell = `esawatch_incident_open{site="shop",condition="",fault="",severity=""} 0`
+	)
+	open(blogWell, shopWell)
 
-	fail := func(check string, seconds int) {
-		r := result(check, "522", at(seconds))
-		r.Diagnosis.Fault = catalog.FaultOriginLink
+	fail := func(check, condition string, fault catalog.Fault, seconds int) {
+		r := result(check, condition, at(seconds))
+		r.Diagnosis.Fault = fault
 		observe(t, k, r)
 	}
-	fail("a", 0)
-	fail("a", 1)
-	fail("b", 1)
-	state := `
-# HELP esawatch_check_state Whether the check is in the state: 1 for the one that it is in, 0 for the others.
-# TYPE esawatch_check_state gauge
-`
+	fail("a", "522", catalog.FaultOriginLink, 0)
+	fail("a", "522", catalog.FaultOriginLink, 1)
+	fail("b", "522", catalog.FaultOriginLink, 1)
+	var states []string
 	for _, check := range []struct{ site, check, state string }{{"blog", "a", "ok"}, {"shop", "a", "firing"}, {"shop", "b", "pending"}} {
-		for _, s := range metricStates {
-			value := "0"
-			if string(s) == check.state {
-				value = "1"
+		for _, s := range []string{"ok", "pending", "firing", "flapping", "suppressed"} {
+			value := 0
+			if s == check.state {
+				value = 1
 			}
-			state += `esawatch_check_state{check="` + check.check + `",location="fra",site="` + check.site + `",state="` + string(s) + `"} ` + value + "\n"
+			states = append(states, fmt.Sprintf(`esawatch_check_state{site="%s",check="%s",location="fra",state="%s"} %d`, check.site, check.check, s, value))
 		}
 	}
-	if err := testutil.CollectAndCompare(c, strings.NewReader(state), "esawatch_check_state"); err != nil {
-		t.Error(err)
+	if got := seriesOf(t, k, "esawatch_check_state"); !slices.Equal(got, states) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(states, "\n"))
 	}
-	fail("b", 2) // the same condition is one series
-	want(head + `
-esawatch_incident_open{condition="",fault="",severity="",site="blog"} 0
-esawatch_incident_open{condition="522",fault="origin_link",severity="critical",site="shop"} 1
-`)
+
+	const shop522 = `esawatch_incident_open{site="shop",condition="522",fault="origin_link",severity="critical"} 1`
+	fail("b", "522", catalog.FaultOriginLink, 2) // the same condition is one series
+	open(blogWell, shop522)
+	fail("b", "525", "\xff\n\"", 3) // whatever it was read from
+	open(blogWell, shop522, `esawatch_incident_open{site="shop",condition="525",fault="�\n\"",severity="critical"} 1`)
 
 	if err := k.SetPolicies(t.Context(), policies(Policy{}, "blog/a"), timings); err != nil {
 		t.Fatal(err)
 	}
-	if n := testutil.CollectAndCount(c); n != 5+1 {
-		t.Errorf("%d series after a reload, want those of the one check that is left", n)
+	open(blogWell)
+	if n := len(seriesOf(t, k, "esawatch_check_state")); n != 5 {
+		t.Errorf("%d series of states after a reload, want those of the one check that is left", n)
+	}
+}
+
+func BenchmarkWriteMetrics(b *testing.B) {
+	var names []string
+	for i := range 10_000 {
+		names = append(names, fmt.Sprintf("site-%d/page-%d", i/10, i))
+	}
+	k := start(b, memstore.New(), Options{Location: "fra"}, policies(Policy{}, names...))
+	b.ReportAllocs()
+	for b.Loop() {
+		w := exposition.NewWriter(io.Discard, exposition.Text)
+		k.WriteMetrics(w)
+		if err := w.Flush(); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

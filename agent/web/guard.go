@@ -3,7 +3,6 @@ package web
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -121,11 +120,4 @@ func (s *Server) knownHost(hostport string) bool {
 		return strings.EqualFold(u.Hostname(), host)
 	}
 	return false
-}
-
-// promLog hands promhttp's complaints to the log.
-type promLog struct{ log *slog.Logger }
-
-func (p promLog) Println(v ...any) {
-	p.log.Warn("metrics not fully gathered", "err", strings.TrimSpace(fmt.Sprintln(v...)))
 }

@@ -1,22 +1,11 @@
 package web
 
-import (
-	"net/http"
-	"time"
-
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-)
+import "net/http"
 
 // handler is everything that is served on web.listen.
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.opts.Gatherer, promhttp.HandlerOpts{
-		EnableOpenMetrics:   true,
-		ErrorHandling:       promhttp.ContinueOnError, // what can be gathered is served
-		MaxRequestsInFlight: 4,
-		Timeout:             30 * time.Second,
-		ErrorLog:            promLog{s.opts.Log},
-	}))
+	mux.Handle("GET /metrics", s.metrics(scrapeTimeout))
 	s.addHealth(mux)
 	mux.Handle("POST /-/reload", s.guard(http.HandlerFunc(s.reload)))
 	mux.Handle("/-/reload", only("POST"))

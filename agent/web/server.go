@@ -15,6 +15,7 @@ import (
 
 	"github.com/esawatch/esawatch/agent/incident"
 	"github.com/esawatch/esawatch/checks/catalog"
+	"github.com/esawatch/esawatch/checks/exposition"
 )
 
 // Options are what a Server needs of the agent.
@@ -22,16 +23,19 @@ type Options struct {
 	Listen       string // HOST:PORT
 	ConfigFile   string // exporter-toolkit web configuration: TLS, basic auth; "" = plain
 	HealthListen string // HOST:PORT for /-/healthy and /-/ready without authentication; "" = none
-	Gatherer     prometheus.Gatherer
-	Healthy      func() error // nil: the agent does its work
-	Ready        func() error // nil: it is also set up to be relied on
-	Reload       func() error // loads the configuration anew
-	Recent       *Recent
-	Incidents    *incident.Keeper
-	RunNow       func(check string) error // by full name; as schedule.Scheduler.RunNow
-	Location     string
-	Version      string
-	Log          *slog.Logger
+	// Metrics write what has series a check; Gatherer has all other metrics.
+	Metrics  []func(*exposition.Writer)
+	Gatherer prometheus.Gatherer
+
+	Healthy   func() error // nil: the agent does its work
+	Ready     func() error // nil: it is also set up to be relied on
+	Reload    func() error // loads the configuration anew
+	Recent    *Recent
+	Incidents *incident.Keeper
+	RunNow    func(check string) error // by full name; as schedule.Scheduler.RunNow
+	Location  string
+	Version   string
+	Log       *slog.Logger
 }
 
 // Server serves the agent's pages on listeners of its own.
