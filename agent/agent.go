@@ -47,6 +47,7 @@ type Agent struct {
 	metrics  *metrics
 	results  *checks.Metrics
 	recent   *web.Recent
+	saver    *web.Saver // of recent
 	store    store.KV
 	unsaved  error // why the store is not on disk; nil when it is
 	keeper   *incident.Keeper
@@ -114,6 +115,8 @@ func New(ctx context.Context, opts Options) (_ *Agent, err error) {
 	if err := a.apply(ctx, plan); err != nil {
 		return nil, err
 	}
+	a.saver = web.NewSaver(a.recent, a.store, opts.Log.With("component", "web"))
+	a.saver.Load(ctx, plan.Catalog)
 	return a, nil
 }
 
@@ -136,6 +139,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		{"incident", a.keeper.Run},
 		{"outbox", a.outbox.Run},
 		{"web", a.web.Run},
+		{"recent", a.saver.Run},
 	})
 	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()

@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http/httptest"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/esawatch/esawatch/agent/incident"
+	"github.com/esawatch/esawatch/agent/store/boltstore"
 	"github.com/esawatch/esawatch/agent/store/memstore"
 	"github.com/esawatch/esawatch/checks"
 	"github.com/esawatch/esawatch/checks/catalog"
@@ -121,4 +123,59 @@ func BenchmarkPages(b *testing.B) {
 			})
 		}
 	}
+}
+
+// BenchmarkSaver saves and loads what is kept of 10,000 checks, in a real file.
+func BenchmarkSaver(b *testing.B) {
+	const sites, each = 1000, 10
+	var names []string
+	for i := range sites {
+		for j := range each {
+			names = append(names, fmt.Sprintf("site-%d/check-%d", i, j))
+		}
+	}
+	kv, err := boltstore.Open(filepath.Join(b.TempDir(), "state.db"), boltstore.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = kv.Close() }()
+	m, s := restarted(b, kv, silent(), names...)
+	list := checkList(names...)
+	for k := range 48 * ringSize { // a day, so that there are all hours
+		for _, c := range list {
+			if k < 47*ringSize && k%ringSize != 0 {
+				continue
+			}
+			m.Observe(answerOfESA(c, noon.Add(time.Duration(k)*30*time.Second)))
+		}
+	}
+	b.Run("save", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			for _, site := range m.sites {
+				site.changes.Add(1)
+			}
+			s.save(b.Context(), everything)
+		}
+		size := 0
+		entries, err := kv.List(b.Context(), recentPrefix)
+		if err != nil || len(entries) != sites {
+			b.Fatalf("%d sites saved, %v", len(entries), err)
+		}
+		for _, e := range entries {
+			size += len(e.Value)
+		}
+		b.ReportMetric(float64(size)/(sites*each), "B/check")
+	})
+	b.Run("load", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			again := NewRecent()
+			again.SetChecks(list)
+			NewSaver(again, kv, silent()).Load(b.Context(), catalog.Default())
+			if h := seen(again, names[len(names)-1]); len(h.entries) != keptResults {
+				b.Fatalf("%d results of the last check", len(h.entries))
+			}
+		}
+	})
 }

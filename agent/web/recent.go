@@ -16,7 +16,7 @@ const (
 
 // Recent remembers the last results of each check, in bounded memory: about
 // 1.1 KB a check, and nothing is allocated for a result that passes once a
-// check's ring is there. A Keepsake carries the most of it over a restart.
+// check's ring is there. A Saver carries a short form over a restart.
 // It is safe for concurrent use.
 type Recent struct {
 	observed atomic.Uint64 // how many results were taken in: tells whether anything is new
