@@ -91,7 +91,6 @@ var rooms = map[string]map[string]string{
 		"agent/config":      "a silence's duration is written as one of the configuration",
 		"agent/incident":    "shows records",
 		"agent/schedule":    "why a check that somebody wants now is not run",
-		"agent/store":       "a short form of recent results is kept over a restart",
 		"checks":            "shows results",
 		"checks/exposition": "/metrics is its, for the most part",
 		"checks/catalog":    "shows entries",

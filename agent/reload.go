@@ -123,11 +123,7 @@ func (a *Agent) apply(ctx context.Context, plan *Plan) error {
 		a.log.Error("incidents of removed checks not all closed", "err", err)
 	}
 	cfg := plan.Config
-	a.outbox.SetReceivers(plan.Receivers, outbox.Settings{
-		Timings:     plan.Timings,
-		Storm:       outbox.Storm{Incidents: cfg.Alerting.Storm.Incidents, Window: cfg.Alerting.Storm.Window},
-		ExternalURL: a.externalURL(cfg),
-	})
+	a.setReceivers(plan)
 	a.schedule.SetMaxConcurrent(cfg.Agent.MaxConcurrentChecks)
 	if a.opts.Level != nil {
 		a.opts.Level.Set(levelOf(cfg.Log.Level))
@@ -143,6 +139,17 @@ func (a *Agent) apply(ctx context.Context, plan *Plan) error {
 		a.metrics.reloaded(true, time.Now())
 	}
 	return nil
+}
+
+// setReceivers gives the outbox a plan's receivers, with which it starts afresh
+// even if it has them already.
+func (a *Agent) setReceivers(plan *Plan) {
+	cfg := plan.Config
+	a.outbox.SetReceivers(plan.Receivers, outbox.Settings{
+		Timings:     plan.Timings,
+		Storm:       outbox.Storm{Incidents: cfg.Alerting.Storm.Incidents, Window: cfg.Alerting.Storm.Window},
+		ExternalURL: a.externalURL(cfg),
+	})
 }
 
 // externalURL is the address for links. One that was derived from a listener on

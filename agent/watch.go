@@ -12,6 +12,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"github.com/esawatch/esawatch/agent/config"
+	"github.com/esawatch/esawatch/agent/outbox"
 )
 
 const (
@@ -238,9 +239,23 @@ func (a *Agent) inputsChanged() bool {
 		in.Sum = sum
 		if in.Live && a.failure == "" {
 			a.log.Debug("file changed, its new content is used from now on", "path", in.Path)
+			a.tryAgain(in.Path)
 			continue
 		}
 		changed = true
 	}
 	return changed
+}
+
+// tryAgain has the receivers told at once of what they could not be told, if the
+// file is a secret of one of them: it may be the right one now. The caller holds
+// a.reloading.
+func (a *Agent) tryAgain(file string) {
+	isSecret := slices.ContainsFunc(a.plan.Config.Receivers, func(r config.Receiver) bool {
+		return slices.ContainsFunc(r.Secrets(), func(s config.Secret) bool { return s.File() == file })
+	})
+	failing := slices.ContainsFunc(a.outbox.Health(), func(h outbox.Health) bool { return h.Failures > 0 })
+	if isSecret && failing {
+		a.setReceivers(a.plan)
+	}
 }

@@ -74,6 +74,21 @@ func yamlFilesIn(dir string) ([]string, error) {
 	return files, nil
 }
 
+// Secrets are the receiver's secrets, those that are not set among them.
+func (r Receiver) Secrets() []Secret {
+	switch {
+	case r.Slack != nil:
+		return []Secret{r.Slack.Token, r.Slack.WebhookURL}
+	case r.Webhook != nil:
+		return []Secret{r.Webhook.URL, r.Webhook.Secret}
+	case r.PagerDuty != nil:
+		return []Secret{r.PagerDuty.RoutingKey}
+	case r.Email != nil:
+		return []Secret{r.Email.Password}
+	}
+	return nil
+}
+
 // see notes what is about to be looked at.
 func (l *loader) see(path string, live bool) {
 	if l.opts.Seen == nil || l.seen[path] {

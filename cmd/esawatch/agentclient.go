@@ -64,7 +64,7 @@ func (f *agentFlags) base(cmd *cobra.Command) (*url.URL, error) {
 	if raw == "" {
 		raw = defaultAgentURL
 		if cmd.Flags().Changed("config") || slices.ContainsFunc(config.DefaultPaths(), isThere) {
-			cfg, err := loadConfig(cmd)
+			cfg, err := loadConfig(cmd, config.Options{})
 			if err != nil {
 				return nil, fmt.Errorf("%w\n--url http://HOST:PORT names the agent without a configuration", err)
 			}

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/esawatch/esawatch/agent"
-	"github.com/esawatch/esawatch/agent/config"
 )
 
 // newBenchAgent is the command run, profiled for a while.
@@ -33,7 +32,7 @@ func newBenchAgent() *cobra.Command {
 			var profiled error
 			level := &slog.LevelVar{}
 			err := runAgent(cmd, newLogger(cmd.ErrOrStderr(), "json", level), level,
-				func() (*config.Config, error) { return loadConfig(cmd) },
+				agent.Options{Load: (&configLoader{cmd: cmd}).Load},
 				func(ctx context.Context, _ *agent.Agent) func() {
 					ctx, cancel := context.WithCancel(ctx)
 					done := make(chan struct{})

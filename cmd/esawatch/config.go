@@ -13,12 +13,12 @@ import (
 )
 
 // loadConfig reads the files of --config.
-func loadConfig(cmd *cobra.Command) (*config.Config, error) {
+func loadConfig(cmd *cobra.Command, opts config.Options) (*config.Config, error) {
 	paths, err := cmd.Flags().GetStringArray("config")
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := config.Load(paths, config.Options{})
+	cfg, err := config.Load(paths, opts)
 	if err != nil {
 		return nil, configError(err)
 	}
@@ -27,7 +27,7 @@ func loadConfig(cmd *cobra.Command) (*config.Config, error) {
 
 // loadPlan reads the files of --config and makes them ready to run.
 func loadPlan(cmd *cobra.Command) (*agent.Plan, error) {
-	cfg, err := loadConfig(cmd)
+	cfg, err := loadConfig(cmd, config.Options{})
 	if err != nil {
 		return nil, err
 	}

@@ -79,6 +79,7 @@ type home struct {
 	dir   string
 	edge  *edgetest.Edge
 	slack *notifytest.Slack
+	flags []string // more of them for run
 }
 
 // newHome makes a home whose configuration is the base and parts.
@@ -146,10 +147,10 @@ type daemon struct {
 
 var listening = regexp.MustCompile(`msg=watching .*listen=(\S+)`)
 
-// start starts a daemon and waits until it watches.
-func (h *home) start() *daemon {
+// start starts a daemon, with more of an environment, and waits until it watches.
+func (h *home) start(env ...string) *daemon {
 	h.t.Helper()
-	d := h.launch()
+	d := h.launch(env...)
 	d.until("it watches", func() bool {
 		found := listening.FindStringSubmatch(d.log.String())
 		if found != nil {
@@ -161,15 +162,16 @@ func (h *home) start() *daemon {
 }
 
 // launch starts a daemon, which may fail to come up.
-func (h *home) launch() *daemon {
+func (h *home) launch(env ...string) *daemon {
 	h.t.Helper()
 	d := &daemon{t: h.t, out: &stream{}, log: &stream{}, done: make(chan struct{})}
-	d.cmd = exec.CommandContext(h.t.Context(), "esawatch", "run", "--config", "config")
+	d.cmd = exec.CommandContext(h.t.Context(), "esawatch", append([]string{"run", "--config", "config"}, h.flags...)...)
 	d.cmd.Dir = h.dir
 	d.cmd.Stdout, d.cmd.Stderr = d.out, d.log
 	d.cmd.WaitDelay = 5 * time.Second
 	d.cmd.Env = []string{"EDGE=" + h.edge.URL(), "ORIGIN=" + h.edge.Origin().Addr(), "SLACK=" + h.slack.APIURL(),
 		"PATH=" + os.Getenv("PATH"), "HOME=" + h.dir, "TMPDIR=" + os.TempDir(), "GOCOVERDIR=" + os.Getenv("GOCOVERDIR"), quickRaceExit}
+	d.cmd.Env = append(d.cmd.Env, env...)
 	d.run()
 	return d
 }

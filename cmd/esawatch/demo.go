@@ -87,7 +87,7 @@ func playDemo(cmd *cobra.Command, dir, listen string, edge *edgetest.Edge) error
 	log := newLogger(cmd.ErrOrStderr(), "text", level)
 	p := newPrinter(cmd.OutOrStdout())
 	var played error
-	err = runAgent(cmd, log, level, load, func(_ context.Context, a *agent.Agent) func() {
+	err = runAgent(cmd, log, level, agent.Options{Load: load}, func(_ context.Context, a *agent.Agent) func() {
 		p.line("esawatch demo: the site \"shop\" behind a simulated ESA edge at %s, which breaks in turn.", edge.URL())
 		p.line("The status page is at http://%s/", a.Addr())
 		p.line("Metrics are at http://%s/metrics. Ctrl-C ends it.", a.Addr())

@@ -14,34 +14,81 @@ import (
 )
 
 func newRun() *cobra.Command {
-	return &cobra.Command{
+	var profiling string
+	var noSites bool
+	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run the daemon: checks, alerts, metrics",
-		Long: `Run the daemon. SIGHUP or POST /-/reload reads the configuration again; SIGTERM
-or SIGINT stops it cleanly within agent.shutdown_timeout, a second one at once.`,
+		Long: `Run the daemon. A change of its configuration files, SIGHUP or POST /-/reload
+reads the configuration again; SIGTERM or SIGINT stops it cleanly within
+agent.shutdown_timeout, a second one at once.
+
+Under systemd it tells when it is ready and how it is, and keeps the watchdog.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(cmd)
+			load := &configLoader{cmd: cmd, noSites: noSites}
+			cfg, err := load.Load()
 			if err != nil {
 				return err
 			}
 			level := &slog.LevelVar{}
 			log := newLogger(cmd.ErrOrStderr(), cfg.Log.Format, level)
-			return runAgent(cmd, log, level, func() (*config.Config, error) { return loadConfig(cmd) }, reloadOnHangup)
+			if len(cfg.Sites) == 0 {
+				log.Warn("there is nothing to watch yet: the configuration has no sites", "path", cfg.Files[len(cfg.Files)-1])
+			}
+			limitMemory()
+			stopProfiles, err := serveProfiles(cmd.Context(), profiling, log)
+			if err != nil {
+				return err
+			}
+			defer stopProfiles()
+			manager := newManager(log)
+			return runAgent(cmd, log, level, agent.Options{Load: load.Load, Inputs: load.Inputs, Reloading: manager.reloading},
+				func(ctx context.Context, a *agent.Agent) (stop func()) {
+					stopReloads, stopTelling := reloadOnHangup(ctx, a), manager.tell(ctx, a)
+					return func() { stopReloads(); stopTelling() }
+				})
 		},
 	}
+	cmd.Flags().StringVar(&profiling, "pprof", "", "HOST:PORT of this machine where Go's profiles are served; none if empty")
+	cmd.Flags().BoolVar(&noSites, "allow-no-sites", false, "start with no sites, and wait for the first to be configured")
+	return cmd
 }
 
-// runAgent runs an agent until the command's context is done. beside is started
-// once everything is open, before the first check; what it returns ends it.
-func runAgent(cmd *cobra.Command, log *slog.Logger, level *slog.LevelVar,
-	load func() (*config.Config, error), beside func(context.Context, *agent.Agent) (stop func())) error {
-	version, commit := buildVersion()
-	out := cmd.OutOrStdout()
-	a, err := agent.New(cmd.Context(), agent.Options{
-		Load: load, Version: version, Commit: commit, Log: log, Level: level,
-		Console: out, Color: colorful(out), Width: terminalWidth(out),
+// configLoader loads the configuration of the command line again and again, and
+// knows which files it has looked at.
+type configLoader struct {
+	cmd     *cobra.Command
+	noSites bool // it may begin with no sites; once there were some, none is a mistake
+	inputs  []config.Input
+}
+
+// Load reads the configuration.
+func (l *configLoader) Load() (*config.Config, error) {
+	l.inputs = nil
+	cfg, err := loadConfig(l.cmd, config.Options{
+		AllowNoSites: l.noSites,
+		Seen:         func(in config.Input) { l.inputs = append(l.inputs, in) },
 	})
+	if err == nil && len(cfg.Sites) > 0 {
+		l.noSites = false
+	}
+	return cfg, err
+}
+
+// Inputs are the files that the last Load looked at.
+func (l *configLoader) Inputs() []config.Input { return l.inputs }
+
+// runAgent runs an agent until the command's context is done. beside is started
+// once everything is open, before the first check; what it returns ends it. opts
+// say how to load the configuration; the rest of them follows from the command.
+func runAgent(cmd *cobra.Command, log *slog.Logger, level *slog.LevelVar, opts agent.Options,
+	beside func(context.Context, *agent.Agent) (stop func())) error {
+	opts.Version, opts.Commit = buildVersion()
+	opts.Log, opts.Level = log, level
+	out := cmd.OutOrStdout()
+	opts.Console, opts.Color, opts.Width = out, colorful(out), terminalWidth(out)
+	a, err := agent.New(cmd.Context(), opts)
 	switch {
 	case err == nil:
 	case cmd.Context().Err() != nil:
