@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -304,19 +303,11 @@ func (d *daemon) metrics() string {
 	return body
 }
 
-// metric is the value of one series, written as in /metrics.
+// metric is the value of one series, written as in /metrics with its labels in
+// any order.
 func (d *daemon) metric(series string) (value float64, ok bool) {
 	d.t.Helper()
-	for line := range strings.Lines(d.metrics()) {
-		if rest, found := strings.CutPrefix(line, series+" "); found {
-			value, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
-			if err != nil {
-				d.t.Fatalf("%s: %v", line, err)
-			}
-			return value, true
-		}
-	}
-	return 0, false
+	return valueOf(d.t, d.metrics(), series)
 }
 
 // queue is the series that is 0 when Slack has been told all.

@@ -69,7 +69,7 @@ func calls(h *home, method, failure string) (n int) {
 
 // isOpen is the moment at which an incident is open.
 func isOpen(_ *home, d *daemon) bool {
-	return strings.Contains(d.metrics(), `esawatch_incident_open{condition="521"`)
+	return strings.Contains(d.metrics(), `esawatch_incident_open{site="shop",condition="521"`)
 }
 
 // TestKilledWhileAnIncidentBegins ends the daemon at one moment of an opening

@@ -163,7 +163,7 @@ func (d *daemon) untilOpen(site, condition string) {
 	d.t.Helper()
 	d.untilEvery(25*time.Millisecond, site+" fires for "+condition, func() bool {
 		for line := range strings.Lines(d.metrics()) {
-			if strings.HasPrefix(line, `esawatch_incident_open{condition="`+condition+`"`) && strings.HasSuffix(line, `site="`+site+"\"} 1\n") {
+			if strings.HasPrefix(line, `esawatch_incident_open{site="`+site+`",condition="`+condition+`",`) && strings.HasSuffix(line, "\"} 1\n") {
 				return true
 			}
 		}
