@@ -155,7 +155,7 @@ var dependencies = map[string]struct {
 	may []string
 }{
 	"github.com/andybalholm/brotli":          {"Content-Encoding br", []string{"checks/probe"}},
-	"github.com/coreos/go-systemd/v22":       {"readiness and watchdog", []string{"cmd/esawatch"}},
+	"github.com/coreos/go-systemd/v22":       {"readiness and watchdog; sockets of systemd", []string{"cmd/esawatch", "agent/web"}},
 	"github.com/expr-lang/expr":              {"the expectation expr", []string{"checks/assert"}},
 	"github.com/fsnotify/fsnotify":           {"files that change under us", []string{"agent"}},
 	"github.com/go-viper/mapstructure/v2":    {"koanf decodes with it", []string{"agent/config"}},
@@ -168,6 +168,7 @@ var dependencies = map[string]struct {
 	"github.com/quic-go/quic-go":             {"HTTP/3", []string{"checks/probe"}},
 	"github.com/robfig/cron/v3":              {"cron; the configuration refuses lines that it cannot read", []string{"agent/schedule", "agent/config"}},
 	"github.com/rogpeppe/go-internal":        {"whole-program tests as scripts", nil},
+	"github.com/santhosh-tekuri/jsonschema":  {"schemas in tests", nil},
 	"github.com/slack-go/slack":              {"Slack", []string{"notify/slack"}},
 	"github.com/spf13/cobra":                 {"commands", []string{"cmd/esawatch"}},
 	"github.com/spf13/pflag":                 {"cobra's flags", []string{"cmd/esawatch"}},

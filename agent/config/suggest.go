@@ -6,6 +6,10 @@ import (
 	"unicode/utf8"
 )
 
+// DidYouMean is the hint for a word that is not among those known, as the
+// errors of the configuration have it: the API's speak alike.
+func DidYouMean(word string, known []string) string { return didYouMean(word, known) }
+
 // didYouMean is the hint for a word that is not among those known: the closest
 // one, or all when they are few, or "".
 func didYouMean(word string, known []string) string {

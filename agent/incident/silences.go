@@ -32,6 +32,9 @@ var ErrNoSilence = errors.New("no such silence")
 // ErrNotSaved says that a change could not be saved, so that it was not made.
 var ErrNotSaved = errors.New("it could not be saved")
 
+// ErrTooMany says that no more silences are kept: some have to be forgotten first.
+var ErrTooMany = errors.New("there are too many silences already")
+
 // Silence is a mute that a person asked for, until a moment.
 type Silence struct {
 	ID        string    `json:"id"`
@@ -123,7 +126,7 @@ func (s *Silences) Add(ctx context.Context, one Silence) (Silence, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.all) >= maxSilences {
-		return Silence{}, fmt.Errorf("add silence: there are %d already", len(s.all))
+		return Silence{}, fmt.Errorf("add silence: %w, %d of them", ErrTooMany, len(s.all))
 	}
 	if err := s.put(ctx, one, 0); err != nil {
 		return Silence{}, fmt.Errorf("add silence: %w", err)

@@ -1,70 +1,125 @@
 package web
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/esawatch/esawatch/agent/incident"
-	"github.com/esawatch/esawatch/agent/schedule"
 	"github.com/esawatch/esawatch/checks"
-	"github.com/esawatch/esawatch/checks/catalog"
 )
+
+const (
+	// apiPatience is how long a request to the API may wait for what it needs.
+	apiPatience = 20 * time.Second
+	// maxLists bounds the lists that are being sent at once: each holds a
+	// connection, and the memory to compress it, for as long as its reader reads.
+	maxLists = 16
+)
+
+// endpoint is one thing that the API does. What is not a GET changes something.
+type endpoint struct {
+	method, path string
+	serve        http.HandlerFunc
+}
+
+// endpoints is all of the API; openapi.yaml describes it.
+func (s *Server) endpoints() []endpoint {
+	return []endpoint{
+		{"GET", "/api/v1/results", s.limited(s.apiResults)},
+		{"GET", "/api/v1/incidents", s.limited(s.apiIncidents)},
+		{"GET", "/api/v1/catalog", s.apiCatalog},
+		{"GET", "/api/v1/silences", s.limited(s.apiSilences)},
+		{"POST", "/api/v1/silences", s.apiSilenceAdd},
+		{"DELETE", "/api/v1/silences/{id}", s.apiSilenceExpire},
+		{"POST", "/api/v1/checks/{site}/{check}/run", s.apiRun},
+		{"GET", "/api/v1/openapi.json", s.apiDescription},
+	}
+}
 
 // api serves the API. Each path also answers the methods that it does not have,
 // so that every error is a problem in JSON.
 func (s *Server) api() http.Handler {
 	mux := http.NewServeMux()
-	for _, at := range []struct {
-		method, path string
-		handler      http.Handler
-	}{
-		{"GET", "/api/v1/results", http.HandlerFunc(s.apiResults)},
-		{"GET", "/api/v1/incidents", http.HandlerFunc(s.apiIncidents)},
-		{"GET", "/api/v1/catalog", http.HandlerFunc(s.apiCatalog)},
-		{"POST", "/api/v1/checks/{site}/{check}/run", s.guard(http.HandlerFunc(s.apiRun))},
-	} {
-		mux.Handle(at.method+" "+at.path, at.handler)
-		mux.HandleFunc(at.path, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Allow", at.method)
-			problem(w, r, http.StatusMethodNotAllowed, fmt.Sprintf("%s is for %s", at.path, at.method))
+	allowed := map[string][]string{}
+	for _, e := range s.endpoints() {
+		var h http.Handler = takesJSON(e.serve)
+		if e.method == http.MethodGet {
+			allowed[e.path] = append(allowed[e.path], http.MethodHead)
+		} else {
+			h = s.guard(h)
+		}
+		allowed[e.path] = append(allowed[e.path], e.method)
+		mux.Handle(e.method+" "+e.path, h)
+	}
+	for path, methods := range allowed {
+		slices.Sort(methods)
+		allow := strings.Join(methods, ", ")
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Allow", allow)
+			problem(w, r, http.StatusMethodNotAllowed, fmt.Sprintf("%s is for %s", path, allow))
 		})
 	}
-	s.addSilences(mux)
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
-		problem(w, r, http.StatusNotFound, "no such endpoint")
+		problem(w, r, http.StatusNotFound, "there is no such endpoint; GET /api/v1/openapi.json describes all that there are")
 	})
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), apiPatience)
+		defer cancel()
+		mux.ServeHTTP(w, r.WithContext(ctx))
+	})
 }
 
-// problem answers with an error as RFC 9457 has it.
-func problem(w http.ResponseWriter, r *http.Request, status int, detail string) {
-	writeJSON(w, r, status, "application/problem+json", struct {
-		Title  string `json:"title"`
-		Status int    `json:"status"`
-		Detail string `json:"detail"`
-	}{http.StatusText(status), status, detail})
-}
-
-func writeJSON(w http.ResponseWriter, r *http.Request, status int, mediaType string, v any) {
-	body, err := json.Marshal(v)
-	if err != nil {
-		// Only numbers that are none cannot be written, and there are no such.
-		http.Error(w, "this cannot be written as JSON", http.StatusInternalServerError)
-		return
+// takesJSON refuses who would not read the answer, before anything is done.
+func takesJSON(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if accepts(r, "application/json") {
+			next(w, r)
+			return
+		}
+		problem(w, r, http.StatusNotAcceptable, "the answer is application/json, which the request's Accept header does not allow")
 	}
-	w.Header().Set("Content-Type", mediaType)
-	send(w, r, status, append(body, '\n'))
+}
+
+// limited bounds how many lists are sent at once.
+func (s *Server) limited(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case s.lists <- struct{}{}:
+			defer func() { <-s.lists }()
+			next(w, r)
+		default:
+			later(w, r, fmt.Sprintf("%d lists are being sent already; ask again in a moment", maxLists))
+		}
+	}
+}
+
+// later answers 503 for what may work soon.
+func later(w http.ResponseWriter, r *http.Request, detail string) {
+	w.Header().Set("Retry-After", "5")
+	problem(w, r, http.StatusServiceUnavailable, detail)
+}
+
+// unread answers for what the agent remembers and cannot read.
+func (s *Server) unread(w http.ResponseWriter, r *http.Request, err error) {
+	switch {
+	case errors.Is(r.Context().Err(), context.DeadlineExceeded):
+		later(w, r, fmt.Sprintf("what the agent remembers could not be read within %v", apiPatience))
+	case r.Context().Err() != nil: // nobody waits for it any more
+	default:
+		s.opts.Log.Error("answer cannot be given", "path", r.URL.Path, "err", err)
+		problem(w, r, http.StatusInternalServerError, "what the agent remembers could not be read; its log says why")
+	}
 }
 
 // siteFrom is the site that a request is about, "" for all. It answers itself,
 // and returns false, when the configuration has no such site.
-func (s *Server) siteFrom(w http.ResponseWriter, r *http.Request) (string, bool) {
-	site := r.URL.Query().Get("site")
+func (s *Server) siteFrom(w http.ResponseWriter, r *http.Request, q *query) (string, bool) {
+	site := q.text("site")
 	if site != "" && s.content.Load().site(site) == nil {
 		problem(w, r, http.StatusNotFound, fmt.Sprintf("the configuration has no site %.64q", site))
 		return "", false
@@ -72,154 +127,69 @@ func (s *Server) siteFrom(w http.ResponseWriter, r *http.Request) (string, bool)
 	return site, true
 }
 
+// apiResults gives the newest result of each check that has one, in the order
+// of the configuration.
 func (s *Server) apiResults(w http.ResponseWriter, r *http.Request) {
-	if site, ok := s.siteFrom(w, r); ok {
-		writeJSON(w, r, http.StatusOK, "application/json", s.results(site))
-	}
-}
-
-// incidentJSON is an incident as the API gives it: without what the agent keeps
-// for its own use.
-type incidentJSON struct {
-	ID         string           `json:"id"`
-	Site       string           `json:"site"`
-	State      string           `json:"state"` // open, resolved
-	Since      time.Time        `json:"since"`
-	OpenedAt   time.Time        `json:"opened_at"`
-	ResolvedAt *time.Time       `json:"resolved_at"` // null while open
-	Reason     string           `json:"reason"`
-	Severity   catalog.Severity `json:"severity"`
-	Peak       catalog.Severity `json:"peak"`
-	URL        string           `json:"url"`
-	Alerts     []alertJSON      `json:"alerts"`
-	Events     []incident.Event `json:"events"`
-}
-
-type alertJSON struct {
-	Check      string              `json:"check"`
-	State      string              `json:"state"` // firing, resolved
-	Since      time.Time           `json:"since"`
-	FiredAt    time.Time           `json:"fired_at"`
-	ResolvedAt *time.Time          `json:"resolved_at"` // null while it fires
-	Severity   catalog.Severity    `json:"severity"`
-	Conditions []catalog.Condition `json:"conditions"`
-	Labels     map[string]string   `json:"labels"`
-	Result     checks.Result       `json:"result"`
-}
-
-// apiIncidents gives the open incidents, then the newest of the others: 200 in
-// all, or as many as limit says.
-func (s *Server) apiIncidents(w http.ResponseWriter, r *http.Request) {
-	state := r.URL.Query().Get("state")
-	if state != "" && state != "open" && state != "resolved" {
-		problem(w, r, http.StatusBadRequest, fmt.Sprintf("state %.32q: want open or resolved", state))
+	q := queryOf(r, "site", "check", "outcome")
+	outcome := q.oneOf("outcome", string(checks.Pass), string(checks.Degraded), string(checks.Fail))
+	if !q.ok(w, r) {
 		return
 	}
-	limit := maxIncidents
-	if text := r.URL.Query().Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 {
-			problem(w, r, http.StatusBadRequest, fmt.Sprintf("limit %.32q: want a number from 1", text))
-			return
-		}
-		limit = n
-	}
-	site, ok := s.siteFrom(w, r)
+	site, ok := s.siteFrom(w, r, q)
 	if !ok {
 		return
 	}
-	list := s.opts.Incidents.Open()
-	if state != "open" {
-		var err error
-		if list, err = s.incidentList(r, site); err != nil {
-			s.broken(w, r, err)
-			return
-		}
+	check := q.text("check")
+	if check != "" && !s.content.Load().hasCheck(site, check) {
+		problem(w, r, http.StatusNotFound, fmt.Sprintf("the configuration has no check %.64q there", check))
+		return
 	}
-	all := []incidentJSON{}
-	for i := range list {
-		inc := &list[i]
-		if len(all) == limit {
-			break
-		}
-		if site != "" && inc.Site != site || state == "resolved" && inc.Open() {
-			continue
-		}
-		all = append(all, incidentOf(inc, s.content.Load().ExternalURL))
-	}
-	writeJSON(w, r, http.StatusOK, "application/json", all)
+	streamArray(w, r, s.results(site, check, checks.Outcome(outcome)))
 }
 
-func incidentOf(inc *incident.Incident, externalURL string) incidentJSON {
-	j := incidentJSON{
-		ID: inc.ID, Site: inc.Site, State: "open", Since: inc.Since, OpenedAt: inc.OpenedAt, Reason: inc.Reason,
-		Severity: inc.Severity, Peak: inc.Peak, Events: inc.Events, Alerts: []alertJSON{},
-		URL: strings.TrimSuffix(externalURL, "/") + "/incidents/" + inc.ID,
-	}
-	if !inc.Open() {
-		j.State, j.ResolvedAt = "resolved", &inc.ResolvedAt
-	}
-	for _, a := range alerts(inc) {
-		alert := alertJSON{
-			Check: a.Check, State: "firing", Since: a.Since, FiredAt: a.FiredAt, Severity: a.Severity,
-			Conditions: a.Conditions, Labels: a.Labels, Result: a.Result,
+// results are the newest ones of each check; "" stands for any site, check or
+// outcome.
+func (s *Server) results(site, check string, outcome checks.Outcome) iter.Seq[*checks.Result] {
+	return func(yield func(*checks.Result) bool) {
+		c := s.content.Load()
+		for i := range c.Sites {
+			if site != "" && c.Sites[i].Name != site {
+				continue
+			}
+			for j := range c.Sites[i].Checks {
+				name := c.Sites[i].Checks[j].Name
+				if check != "" && name != check {
+					continue
+				}
+				r, ok := s.opts.Recent.Newest(c.Sites[i].Name, name)
+				if ok && (outcome == "" || r.Outcome == outcome) && !yield(&r) {
+					return
+				}
+			}
 		}
-		if !a.Firing {
-			alert.State, alert.ResolvedAt = "resolved", &a.ResolvedAt
-		}
-		if alert.Labels == nil {
-			alert.Labels = map[string]string{}
-		}
-		j.Alerts = append(j.Alerts, alert)
 	}
-	return j
 }
 
+// hasCheck tells whether the configuration has a check of that name: in a site,
+// or in any if site is "".
+func (c *Content) hasCheck(site, check string) bool {
+	return slices.ContainsFunc(c.Sites, func(one Site) bool {
+		return (site == "" || one.Name == site) &&
+			slices.ContainsFunc(one.Checks, func(c Check) bool { return c.Name == check })
+	})
+}
+
+// apiCatalog gives the entries that fit what is searched for, or all.
 func (s *Server) apiCatalog(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	lang := q.Get("lang")
-	if lang != "" && lang != "en" && lang != "zh" {
-		problem(w, r, http.StatusBadRequest, fmt.Sprintf("lang %.32q: want en or zh", lang))
+	q := queryOf(r, "lang", "q")
+	lang := q.oneOf("lang", "en", "zh")
+	if !q.ok(w, r) {
 		return
 	}
-	writeJSON(w, r, http.StatusOK, "application/json", found(s.content.Load().Catalog, clip(q.Get("q"), 100), lang))
+	body, err := encode(found(s.content.Load().Catalog, clip(q.text("q"), 100), lang))
+	if err != nil {
+		s.unread(w, r, err)
+		return
+	}
+	writeStable(w, r, body)
 }
-
-// apiRun has a check run now. A browser that sent a form is led back to the
-// site's page, where the result will be.
-func (s *Server) apiRun(w http.ResponseWriter, r *http.Request) {
-	site, check := r.PathValue("site"), r.PathValue("check")
-	back := rootOf(r).to("sites", site)
-	fail := func(status int, text string) {
-		s.sorry(w, r, status, lost{Title: "The check was not run", Text: text, Link: back, Name: "Back to the site"})
-	}
-	if !s.content.Load().has(site, check) {
-		fail(http.StatusNotFound, fmt.Sprintf("the configuration has no check %.130q", checks.FullName(site, check)))
-		return
-	}
-	switch err := s.opts.RunNow(checks.FullName(site, check)); {
-	case err == nil, errors.Is(err, schedule.ErrBusy) && wantsPage(r):
-		// Who pressed a button wants it run, and it is about to be.
-	case errors.Is(err, schedule.ErrUnknown):
-		fail(http.StatusNotFound, err.Error())
-		return
-	case errors.Is(err, schedule.ErrBusy):
-		fail(http.StatusConflict, err.Error())
-		return
-	default:
-		fail(http.StatusServiceUnavailable, err.Error())
-		return
-	}
-	if wantsPage(r) {
-		w.Header().Set("Location", back+"#check-"+check)
-		w.WriteHeader(http.StatusSeeOther)
-		return
-	}
-	writeJSON(w, r, http.StatusAccepted, "application/json", struct {
-		Site  string `json:"site"`
-		Check string `json:"check"`
-	}{site, check})
-}
-
-// wantsPage tells whether it is a browser that asks, for a page.
-func wantsPage(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }

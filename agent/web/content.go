@@ -1,9 +1,6 @@
 package web
 
-import (
-	"github.com/esawatch/esawatch/checks"
-	"github.com/esawatch/esawatch/checks/catalog"
-)
+import "github.com/esawatch/esawatch/checks/catalog"
 
 // Content is what the configuration in force gives the pages.
 type Content struct {
@@ -29,6 +26,7 @@ type Check struct {
 	Method   string
 	Schedule string // as it was written
 	Failures int    // in a row that fire
+	Labels   map[string]string
 }
 
 // site returns the site of that name, nil if the configuration has none.
@@ -62,22 +60,4 @@ func (c *Content) count() int {
 		n += len(c.Sites[i].Checks)
 	}
 	return n
-}
-
-// results are the newest ones of each check of a site, or of all sites if it is
-// "", in the order of the configuration.
-func (s *Server) results(site string) []checks.Result {
-	all := []checks.Result{} // an empty array in JSON, not null
-	c := s.content.Load()
-	for i := range c.Sites {
-		if site != "" && c.Sites[i].Name != site {
-			continue
-		}
-		for j := range c.Sites[i].Checks {
-			if r, ok := s.opts.Recent.Newest(c.Sites[i].Name, c.Sites[i].Checks[j].Name); ok {
-				all = append(all, r)
-			}
-		}
-	}
-	return all
 }

@@ -89,7 +89,11 @@ func doBy(t testing.TB, transport *http.Transport, req *http.Request) answer {
 	if err := errors.Join(err, resp.Body.Close()); err != nil {
 		t.Fatal(err)
 	}
-	return answer{resp, string(body)}
+	a := answer{resp, string(body)}
+	if err := descriptionOf(t).conforms(req, &a); err != nil {
+		t.Errorf("%s %s is not answered as openapi.yaml says: %v", req.Method, req.URL, err)
+	}
+	return a
 }
 
 // request is one for the server's address; edit may be nil.

@@ -205,6 +205,7 @@ func TestMetricsCutOffHalfWay(t *testing.T) {
 		}
 	}()
 	r := httptest.NewRequest("GET", "/metrics", nil)
+	r.Host = "localhost"
 	s.handler().ServeHTTP(deaf{httptest.NewRecorder()}, r)
 	t.Error("it was answered as if all was well")
 }
@@ -279,6 +280,7 @@ func BenchmarkMetrics(b *testing.B) {
 		} {
 			b.Run(fmt.Sprintf("checks=%d/%s", n, how.name), func(b *testing.B) {
 				r := httptest.NewRequest("GET", "/metrics", nil)
+				r.Host = "localhost"
 				r.Header.Set("Accept", how.accept)
 				r.Header.Set("Accept-Encoding", how.encoding)
 				b.ReportAllocs()

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,7 +21,7 @@ import (
 
 // Options are what a Server needs of the agent.
 type Options struct {
-	Listen       string // HOST:PORT
+	Listen       string // HOST:PORT; a socket of systemd takes its place
 	ConfigFile   string // exporter-toolkit web configuration: TLS, basic auth; "" = plain
 	HealthListen string // HOST:PORT for /-/healthy and /-/ready without authentication; "" = none
 	// Metrics write what has series a check; Gatherer has all other metrics.
@@ -49,6 +50,9 @@ type Server struct {
 	stopping  chan struct{} // closed when Run begins to stop
 	listeners atomic.Int64  // pages that wait for events
 	reading   chan struct{} // holds a value while the history of all sites is read
+	lists     chan struct{} // holds a value for each list of the API that is being sent
+
+	description func() ([]byte, error) // of the API, as JSON
 }
 
 // Listen checks the options and opens the listeners, so that an address in use
@@ -58,19 +62,15 @@ func Listen(opts Options) (*Server, error) {
 	if err := toolkit.Validate(opts.ConfigFile); err != nil {
 		return nil, fmt.Errorf("web.config_file %q: %w", opts.ConfigFile, err)
 	}
-	s := &Server{opts: opts, stopping: make(chan struct{}), reading: make(chan struct{}, 1)}
+	s := &Server{opts: opts, stopping: make(chan struct{}), reading: make(chan struct{}, 1),
+		lists: make(chan struct{}, maxLists), description: sync.OnceValues(describe)}
 	s.Show(Content{})
 	var err error
 	if s.pages, err = parsePages(); err != nil {
 		return nil, fmt.Errorf("pages: %w", err)
 	}
-	if s.listener, err = net.Listen("tcp", opts.Listen); err != nil {
-		return nil, fmt.Errorf("web.listen %q: %w", opts.Listen, err)
-	}
-	if opts.HealthListen != "" {
-		if s.health, err = net.Listen("tcp", opts.HealthListen); err != nil {
-			return nil, errors.Join(fmt.Errorf("web.health_listen %q: %w", opts.HealthListen, err), s.listener.Close())
-		}
+	if err := s.open(); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
@@ -88,9 +88,11 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
 // Close releases the listeners.
 func (s *Server) Close() error {
-	err := s.listener.Close()
-	if s.health != nil {
-		err = errors.Join(err, s.health.Close())
+	var err error
+	for _, l := range []net.Listener{s.listener, s.health} {
+		if l != nil {
+			err = errors.Join(err, l.Close())
+		}
 	}
 	return err
 }
@@ -108,7 +110,7 @@ func (s *Server) Run(ctx context.Context) error {
 		// is given, and two listeners would race for it.
 		v := served{newServer(h, s.opts.Log), make(chan error, 1)}
 		flags := &toolkit.FlagConfig{WebConfigFile: &configFile}
-		go func() { v.err <- toolkit.Serve(l, v.server, flags, quiet(s.opts.Log)) }()
+		go func() { v.err <- toolkit.Serve(l, v.server, flags, quietly(s.opts.Log)) }()
 		all = append(all, v)
 	}
 	start(s.listener, s.handler(), s.opts.ConfigFile)
@@ -158,9 +160,9 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
-// quiet keeps exporter-toolkit's own start-up lines, which the agent says in
+// quietly keeps exporter-toolkit's own start-up lines, which the agent says in
 // its own words, at debug level.
-func quiet(log *slog.Logger) *slog.Logger {
+func quietly(log *slog.Logger) *slog.Logger {
 	return slog.New(demoted{log.Handler()})
 }
 
