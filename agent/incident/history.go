@@ -194,11 +194,12 @@ func (p *pastIndex) list(ctx context.Context, kv store.KV, site string) ([]Past,
 	if err := p.read(ctx, kv); err != nil {
 		return nil, err
 	}
+	sites := p.sites
+	if site != "" {
+		sites = map[string][]string{site: p.sites[site]}
+	}
 	var all []Past
-	for name, ids := range p.sites {
-		if site != "" && name != site {
-			continue
-		}
+	for name, ids := range sites {
 		for _, id := range ids {
 			all = append(all, Past{name, id})
 		}

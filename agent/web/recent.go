@@ -119,7 +119,7 @@ func (m *Recent) Newest(site, check string) (checks.Result, bool) {
 
 // look copies what is remembered of a check into h, whose memory is used again.
 func (m *Recent) look(site, check string, h *history) {
-	*h = history{entries: h.entries[:0]}
+	*h = history{entries: h.entries[:0], kinds: h.kinds[:0]}
 	if ring := m.ring(site, check); ring != nil {
 		ring.copyTo(h, site, check)
 	}
@@ -133,6 +133,7 @@ type history struct {
 	// no more than the catalog has for the condition.
 	newest checks.Result
 	day    tally
+	kinds  []kind // of the entries
 }
 
 // entry is one result in short.

@@ -103,17 +103,21 @@ func (r *ring) newest(site, check string) checks.Result {
 func (r *ring) copyTo(h *history, site, check string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n := len(r.entries)
-	if n == 0 {
+	if len(r.entries) == 0 {
 		return
 	}
-	for back := n - 1; back >= 0; back-- {
-		p := r.nth(back)
-		k := r.kinds[p.kind].Value()
-		h.entries = append(h.entries, entry{
-			started: int64(p.at()), seconds: p.took.seconds(), originSeconds: p.originTook.seconds(), outcome: k.outcome,
-			condition: k.condition, status: k.status, originCondition: k.originCondition, originStatus: k.originStatus,
-		})
+	for _, k := range r.kinds {
+		h.kinds = append(h.kinds, k.Value())
+	}
+	for _, part := range [...][]packed{r.entries[r.next:], r.entries[:r.next]} {
+		for i := range part {
+			p := &part[i]
+			k := &h.kinds[p.kind]
+			h.entries = append(h.entries, entry{
+				started: int64(p.at()), seconds: p.took.seconds(), originSeconds: p.originTook.seconds(), outcome: k.outcome,
+				condition: k.condition, status: k.status, originCondition: k.originCondition, originStatus: k.originStatus,
+			})
+		}
 	}
 	h.newest = r.newest(site, check)
 	h.day = r.hours.tally()
