@@ -15,7 +15,7 @@ func contentOf(p *Plan, externalURL string) web.Content {
 			if check := &c.Checks[j]; check.Enabled {
 				site.Checks = append(site.Checks, web.Check{
 					Name: check.Name, URL: check.URL, Method: check.Method,
-					Schedule: check.Schedule, Failures: check.Confirm.Failures,
+					Schedule: check.Schedule, Failures: check.Confirm.Failures, Labels: check.Labels,
 				})
 			}
 		}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -11,6 +12,16 @@ const (
 	heartbeat    = 15 * time.Second // so that a proxy does not think us dead
 	streamFor    = 30 * time.Minute // then the browser connects anew
 )
+
+// version is a number that is another when there is something new to see: a
+// result, or a silence that began or ended.
+func (s *Server) version() uint64 {
+	n := s.opts.Recent.observed.Load()
+	for _, one := range s.opts.Incidents.Silences().List() {
+		n = n*31 + uint64(one.Until.UnixMilli())
+	}
+	return max(n, 1) // 0 is no version
+}
 
 // events tells open pages when something is new, as server-sent events. What is
 // new they ask for themselves.
@@ -37,8 +48,11 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		_, err := w.Write([]byte(text))
 		return err == nil && c.Flush() == nil
 	}
-	// Read first: what comes after the first line is new to who has read it.
-	seen, quiet := s.opts.Recent.observed.Load(), time.Now()
+	// Who says what version they have is told at once of a newer one.
+	seen, quiet := s.version(), time.Now()
+	if since := r.URL.Query().Get("since"); since != "" && since != strconv.FormatUint(seen, 10) {
+		seen = 0
+	}
 	if !say("retry: 5000\n\n") {
 		return
 	}
@@ -56,7 +70,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 			return
 		case now := <-ticker.C:
 			text := ""
-			if n := s.opts.Recent.observed.Load(); n != seen {
+			if n := s.version(); n != seen {
 				seen, text = n, "data: new\n\n"
 			} else if now.Sub(quiet) >= heartbeat {
 				text = ": still here\n\n"

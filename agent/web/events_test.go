@@ -4,21 +4,25 @@ import (
 	"bufio"
 	"context"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/esawatch/esawatch/agent/incident"
+	"github.com/esawatch/esawatch/agent/store/memstore"
 )
 
 // stream opens /events and returns a function that reads the next line that is
 // not empty, "" at the end.
-func stream(t *testing.T, s *Server) (next func() string) {
+func stream(t *testing.T, s *Server, query string) (next func() string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	t.Cleanup(cancel)
 	transport := &http.Transport{DisableKeepAlives: true}
 	t.Cleanup(transport.CloseIdleConnections)
-	resp, err := transport.RoundTrip(request(t, "GET", s.Addr(), "/events", nil).WithContext(ctx))
+	resp, err := transport.RoundTrip(request(t, "GET", s.Addr(), "/events"+query, nil).WithContext(ctx))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +43,7 @@ func stream(t *testing.T, s *Server) (next func() string) {
 
 func TestEventsTellOfNewResults(t *testing.T) {
 	sc := newScene(t, nil)
-	next := stream(t, sc.Server)
+	next := stream(t, sc.Server, "")
 	if line := next(); !strings.HasPrefix(line, "retry:") {
 		t.Fatalf("got %q", line)
 	}
@@ -49,11 +53,43 @@ func TestEventsTellOfNewResults(t *testing.T) {
 	}
 }
 
+// TestEventsTellOfSilences: they change what is shown as results do.
+func TestEventsTellOfSilences(t *testing.T) {
+	sc := newScene(t, nil)
+	next := stream(t, sc.Server, "")
+	next()
+	if _, err := sc.keeper.Silences().Add(t.Context(), incident.Silence{Until: time.Now().Add(time.Hour), Author: "ana",
+		Matchers: []incident.Matcher{{Name: "site", Op: "=", Value: "shop"}}}); err != nil {
+		t.Fatal(err)
+	}
+	if line := next(); line != "data: new" {
+		t.Errorf("got %q", line)
+	}
+}
+
+// TestEventsTellWhatWasMissed: what came between a page and its stream is told,
+// and nothing when nothing came.
+func TestEventsTellWhatWasMissed(t *testing.T) {
+	sc := newScene(t, nil)
+	page := get(t, sc.Server, "/")
+	_, rest, _ := strings.Cut(page.body, `data-events="./events?since=`)
+	since, _, _ := strings.Cut(rest, `"`)
+	if want := strconv.FormatUint(sc.version(), 10); since != want {
+		t.Fatalf("the page is of version %q, want %s", since, want)
+	}
+	sc.observe(t, "shop/home", "", nil)
+	next := stream(t, sc.Server, "?since="+since)
+	next()
+	if line := next(); line != "data: new" {
+		t.Errorf("got %q", line)
+	}
+}
+
 // TestEventsEndWithTheServer: a page that listens holds up no stop.
 func TestEventsEndWithTheServer(t *testing.T) {
 	opts := options()
 	s, stop := start(t, opts)
-	next := stream(t, s)
+	next := stream(t, s, "")
 	next()
 	began := time.Now()
 	stop()
@@ -96,7 +132,7 @@ func TestEventsOverTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		recent := NewRecent()
 		recent.SetChecks(checkList("shop/home"))
-		s := &Server{opts: Options{Recent: recent}, stopping: make(chan struct{})}
+		s := &Server{opts: Options{Recent: recent, Incidents: incident.NewKeeper(memstore.New(), incident.Options{})}, stopping: make(chan struct{})}
 		r, err := http.NewRequestWithContext(t.Context(), "GET", "/events", nil)
 		if err != nil {
 			t.Fatal(err)

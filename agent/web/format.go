@@ -36,6 +36,9 @@ func span(d time.Duration) string {
 	case d < 24*time.Hour:
 		return joined(int(d.Hours()), "h", int(d.Minutes())%60, "min")
 	}
+	if days := int(d.Hours()) / 24; days >= 730 {
+		return joined(days/365, "y", days%365, "d")
+	}
 	return joined(int(d.Hours())/24, "d", int(d.Hours())%24, "h")
 }
 

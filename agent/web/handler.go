@@ -27,6 +27,8 @@ func (s *Server) people() http.Handler {
 	mux.HandleFunc("GET /sites/{site}", s.sitePage)
 	mux.HandleFunc("GET /incidents", s.incidents)
 	mux.HandleFunc("GET /incidents/{id}", s.incidentPage)
+	mux.HandleFunc("GET /silences", s.silences)
+	s.addForms(mux)
 	mux.HandleFunc("GET /catalog", s.catalogList)
 	mux.HandleFunc("GET /catalog/{code}", s.catalogEntry)
 	mux.HandleFunc("GET /events", s.events)

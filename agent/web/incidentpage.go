@@ -18,6 +18,7 @@ type incidentPage struct {
 	Events []eventRow
 	Gap    bool // events were dropped for newer ones
 	Told   []toldRow
+	Mutes  []mute // in force, that may cover something of it
 }
 
 // alertRow is one check's part.
@@ -28,6 +29,7 @@ type alertRow struct {
 	Since       moment
 	Lasted      string
 	Ended       string // "" while it fires
+	Run         string // link that runs it now, "" when that is not allowed
 }
 
 type conditionLink struct{ Condition, Link string }
@@ -72,18 +74,29 @@ func (s *Server) incidentPage(w http.ResponseWriter, r *http.Request) {
 	for _, a := range alerts(&inc) {
 		v.Alerts = append(v.Alerts, p.alertOf(&inc, &a))
 	}
+	for i := range p.inForce {
+		if inc.Open() && p.inForce[i].touches(p, &inc) {
+			v.Mutes = append(v.Mutes, p.inForce[i])
+		}
+	}
 	v.Events = p.timeline(&inc)
 	for _, name := range slices.Sorted(maps.Keys(inc.Deliveries)) {
 		v.Told = append(v.Told, p.toldOf(&inc, name, inc.Deliveries[name]))
 	}
+	p.Says = inc.Site + ": " + v.Story.Headline + map[bool]string{true: ", open", false: ", resolved"}[inc.Open()]
 	p.Body = &v
 	s.write(w, r, http.StatusOK, "incident", p)
 }
 
 func (p *page) alertOf(inc *incident.Incident, a *incident.Alert) alertRow {
 	row := alertRow{
-		Check: a.Check, Link: p.Root.to("sites", inc.Site) + "#check-" + a.Check,
-		Look: alarmed(a.Severity, "firing"), Since: momentOf(a.Since, p.now), Lasted: span(p.now.Sub(a.Since)),
+		Check: a.Check, Look: alarmed(a.Severity, "firing"), Since: momentOf(a.Since, p.now), Lasted: span(p.now.Sub(a.Since)),
+	}
+	if p.content.has(inc.Site, a.Check) {
+		row.Link = p.Root.to("sites", inc.Site) + "#check-" + a.Check
+		if a.Firing && p.WhyNot == "" {
+			row.Run = p.Root.to("sites", inc.Site, "checks", a.Check, "run")
+		}
 	}
 	switch {
 	case a.Firing && a.Hush == incident.HushMuted:
@@ -176,10 +189,10 @@ func (p *page) toldOf(inc *incident.Incident, name string, d incident.Delivery) 
 	}
 	switch {
 	case d.Dropped:
-		row.Look, row.Text = look{"bad", "refused", 0}, d.LastError
+		row.Look, row.Text = look{"bad", "refused", 0}, clean(d.LastError)
 	case d.LastError != "" && d.Attempts > 0:
 		row.Look = look{"warn", "trying", 0}
-		row.Text = fmt.Sprintf("%s in vain: %s", plural(d.Attempts, "attempt"), d.LastError)
+		row.Text = fmt.Sprintf("%s in vain: %s", plural(d.Attempts, "attempt"), clean(d.LastError))
 	case d.Seq >= inc.News() && !d.ToldAt.IsZero():
 		row.Look, row.Text = look{"ok", "told", 0}, at
 	case !d.ToldAt.IsZero():

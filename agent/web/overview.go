@@ -2,20 +2,29 @@ package web
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
+	"github.com/esawatch/esawatch/agent/incident"
 	"github.com/esawatch/esawatch/checks"
+	"github.com/esawatch/esawatch/checks/catalog"
 )
 
 const (
-	// manyChecks is from when on the first page offers to filter.
+	// manyChecks is from when on the first page offers to filter, and shows a
+	// site that is well as one row.
 	manyChecks = 30
-	// maxRows is how many checks the first page lists unless it is asked for all.
-	// Those that are not up are always among them.
-	maxRows = 1000
+	// maxRows is how many rows a page of the table has at most, and some more to
+	// end with a whole site.
+	maxRows = 200
+	// maxStories is how many open incidents are told in full, and maxLines how
+	// many more in a line.
+	maxStories, maxLines = 10, 100
 )
 
 // overview is the first page: what is broken, then everything.
@@ -23,30 +32,59 @@ type overview struct {
 	Headline string
 	Look     look
 	Counts   string
+	Tallies  []tallyLink
+	Offline  *story // the agent's own network is gone
 	Stories  []story
+	Lines    []story // open incidents beyond those, and those that are muted
+	Untold   int     // and beyond these
+	Silences string  // link
+	Mutes    []mute  // in force
 	Groups   []group // sites; those that are not well first
 	Filter   bool    // whether to offer it
 	Query    string
-	Unwell   bool // show only what is not well
+	State    string
+	States   []choice
 	Matches  int
 	Total    int
 	Target   string // of the form
-	More     int    // checks that are up and were left out
-	All      string // link that shows them too
+	Pages    *pager
 }
 
-// group is one site with its checks.
+// tallyLink is how many checks are in a state, and leads to them.
+type tallyLink struct {
+	Look look
+	N    int
+	Link string
+}
+
+// choice is an entry of a list to choose from.
+type choice struct {
+	Value, Text string
+	Chosen      bool
+}
+
+// pager leads from a page of a table to its neighbours.
+type pager struct {
+	Before, After string // links, "" at an end
+	Page, Pages   int
+}
+
+// group is one site with its checks, or in one row.
 type group struct {
 	Name, Link string
 	URL        string
 	Look       look
+	Whole      *row // in place of Rows
 	Rows       []row
+	More       int // checks that are up and have no row
+	Checks     int
 }
 
 // row is one check in a table.
 type row struct {
 	Name, Link string
 	Look       look
+	Muted      string // by what, for a check that is well
 	Answer     string // of the newest result
 	Spark      spark
 	Available  string
@@ -60,75 +98,227 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
 	p.Live = true
 	q := r.URL.Query()
 	v := overview{
-		Query: strings.TrimSpace(q.Get("q")), Unwell: q.Get("show") == "unwell",
-		Total: p.content.count(), Target: p.Home(),
+		Query: clip(strings.TrimSpace(q.Get("q")), 100), State: q.Get("state"),
+		Total: p.content.count(), Target: p.Home(), Silences: p.Silences(), Mutes: p.inForce,
 	}
-	rows := maxRows
-	if q.Get("show") == "all" {
-		rows = v.Total
+	v.Filter = v.Total > manyChecks || v.Query != "" || v.State != ""
+	records := make(map[string]incident.Record)
+	for _, rec := range s.opts.Incidents.Records() {
+		records[rec.Site] = rec
 	}
-	v.Filter = v.Total > manyChecks || v.Query != "" || v.Unwell
-	for _, inc := range s.opts.Incidents.Open() {
-		v.Stories = append(v.Stories, p.storyOf(&inc))
-	}
-	slices.SortStableFunc(v.Stories, func(a, b story) int { return b.Look.rank - a.Look.rank })
-	well := s.groups(p, &v, rows)
-	v.Headline, v.Look = verdictOf(v.Stories, v.Total, well)
-	v.Counts = counts(len(p.content.Sites), v.Total, well)
+	v.tell(p, records)
+	states := s.states(p, records)
+	v.Headline, v.Look = verdictOf(v.Offline, slices.Concat(v.Stories, v.Lines), v.Total, states.n)
+	v.Counts = plural(len(p.content.Sites), "site") + ", " + plural(v.Total, "check")
+	v.Tallies = states.tallies(p.Home())
+	v.States = choices(v.State)
+	page, _ := strconv.Atoi(q.Get("page"))
+	s.table(p, &v, states, page)
 	p.Icon = v.Look.Class
-	if len(v.Stories) == 1 {
+	p.Title = v.Headline
+	if len(v.Stories) == 1 && len(v.Lines) == 0 && v.Offline == nil {
 		p.Title = v.Stories[0].Site + ": " + v.Stories[0].Headline
-	} else {
-		p.Title = v.Headline
 	}
-	v.All = p.Home() + "?" + url.Values{"show": {"all"}, "q": {v.Query}}.Encode()
+	p.Says = v.Headline + ". " + states.words()
 	p.Body = &v
 	s.write(w, r, http.StatusOK, "overview", p)
 }
 
-// groups fills in the sites with as many rows, and returns how many checks of
-// all are well.
-func (s *Server) groups(p *page, v *overview, rows int) (well int) {
-	var h history
-	for i := range p.content.Sites {
-		site := &p.content.Sites[i]
-		rec, _ := s.opts.Incidents.Record(site.Name)
-		g := group{Name: site.Name, Link: p.Root.to("sites", site.Name), URL: site.URL, Look: waiting()}
-		for j := range site.Checks {
-			c := &site.Checks[j]
-			s.opts.Recent.look(site.Name, c.Name, &h)
-			look := checkLook(&rec, c, &h.newest)
-			if look.Class == "ok" {
-				well++
-			}
-			if look.rank > g.Look.rank {
-				g.Look = look
-			}
-			if v.Unwell && look.Class == "ok" || !matches(v.Query, site.Name+"/"+c.Name+" "+c.URL) {
-				continue
-			}
-			v.Matches++
-			if look.Class == "ok" && v.Matches-v.More > rows {
-				v.More++
-				continue
-			}
-			g.Rows = append(g.Rows, p.rowOf(g.Link, c, look, &h))
-		}
-		if len(g.Rows) > 0 {
-			v.Groups = append(v.Groups, g)
+// tell fills in the open incidents, the worst first.
+func (v *overview) tell(p *page, records map[string]incident.Record) {
+	var open []incident.Incident
+	for _, rec := range records {
+		if n := len(rec.Incidents); n > 0 && rec.Incidents[n-1].Open() {
+			open = append(open, rec.Incidents[n-1])
 		}
 	}
-	slices.SortStableFunc(v.Groups, func(a, b group) int {
-		return max(b.Look.rank, up().rank) - max(a.Look.rank, up().rank)
+	slices.SortFunc(open, func(a, b incident.Incident) int {
+		if d := storyLook(&b).rank - storyLook(&a).rank; d != 0 {
+			return d
+		}
+		if d := a.OpenedAt.Compare(b.OpenedAt); d != 0 {
+			return d
+		}
+		return strings.Compare(a.ID, b.ID)
 	})
-	return well
+	for i := range open {
+		if p.content.site(open[i].Site) == nil && offline(&open[i]) {
+			st := p.storyOf(&open[i])
+			v.Offline = &st
+			continue
+		}
+		switch {
+		case len(v.Stories) < maxStories && !open[i].Held():
+			v.Stories = append(v.Stories, p.storyOf(&open[i]))
+		case len(v.Lines) < maxLines:
+			v.Lines = append(v.Lines, p.storyOf(&open[i]))
+		default:
+			v.Untold++
+		}
+	}
 }
 
-func (p *page) rowOf(siteLink string, c *Check, look look, h *history) row {
+// offline tells whether an incident is that of the agent's own network.
+func offline(inc *incident.Incident) bool {
+	for _, a := range inc.Alerts {
+		if a.Result.Condition() == catalog.AgentOffline {
+			return true
+		}
+	}
+	return false
+}
+
+// verdictOf is the whole state in one sentence.
+func verdictOf(offline *story, stories []story, total int, n map[string]int) (string, look) {
+	switch {
+	case offline != nil:
+		return "This agent has no network", offline.Look
+	case len(stories) > 0 && stories[0].Look == muted():
+		return plural(len(stories), "open incident") + ", muted", stories[0].Look
+	case len(stories) > 0:
+		return plural(len(stories), "open incident"), stories[0].Look
+	case total == 0:
+		return "No checks are configured", waiting()
+	case n["up"] == total:
+		return "All checks pass", up()
+	case n["up"]+n["waiting"] < total:
+		return "No open incident", confirming(0, 0)
+	case n["up"] == 0:
+		return "Waiting for the first results", waiting()
+	}
+	return "All checks that have run pass", up()
+}
+
+// table fills in a page of the sites and checks that fit the filter.
+func (s *Server) table(p *page, v *overview, states *states, number int) {
+	groups := s.groupsOf(p, v, states)
+	rows, number := 0, max(number, 1)
+	var h history
+	for _, g := range groups {
+		n := max(len(g.shown), 1)
+		if of := rows/maxRows + 1; of == number {
+			v.Groups = append(v.Groups, s.groupOf(p, &g, &h))
+		}
+		rows += n
+	}
+	if pages := (rows + maxRows - 1) / maxRows; pages > 1 || number > 1 {
+		v.Pages = &pager{Page: number, Pages: pages}
+		link := func(n int) string {
+			if n < 1 || n > pages {
+				return ""
+			}
+			return p.Home() + "?" + url.Values{"q": {v.Query}, "state": {v.State}, "page": {strconv.Itoa(n)}}.Encode() + "#checks"
+		}
+		v.Pages.Before, v.Pages.After = link(min(number-1, pages)), link(number+1)
+	}
+}
+
+// picked is a site with the checks that get a row.
+type picked struct {
+	site  *Site
+	looks []look
+	worst look
+	whole bool  // one row for all
+	shown []int // checks with a row
+}
+
+// groupsOf picks what fits the filter; sites that are not well come first.
+func (s *Server) groupsOf(p *page, v *overview, states *states) []picked {
+	var groups []picked
+	filtered := v.Query != "" || v.State != ""
+	for i := range p.content.Sites {
+		g := picked{site: &p.content.Sites[i], looks: states.looks[i], worst: waiting()}
+		matching := 0
+		for j := range g.site.Checks {
+			c := &g.site.Checks[j]
+			if g.looks[j].rank > g.worst.rank {
+				g.worst = g.looks[j]
+			}
+			if !g.looks[j].is(v.State) || v.Query != "" && !matches(v.Query, searchText(g.site, c)) {
+				continue
+			}
+			matching++
+			if filtered || v.Total <= manyChecks || g.looks[j].Class != "ok" {
+				g.shown = append(g.shown, j)
+			}
+		}
+		if v.Matches += matching; matching == 0 {
+			continue
+		}
+		g.whole = len(g.shown) == 0
+		groups = append(groups, g)
+	}
+	slices.SortStableFunc(groups, func(a, b picked) int {
+		return max(b.worst.rank, up().rank) - max(a.worst.rank, up().rank)
+	})
+	return groups
+}
+
+// searchText is what a query looks for in a check.
+func searchText(site *Site, c *Check) string {
+	text := site.Name + "/" + c.Name + " " + c.URL
+	for _, key := range slices.Sorted(maps.Keys(c.Labels)) {
+		text += " " + key + "=" + c.Labels[key]
+	}
+	return text
+}
+
+func (s *Server) groupOf(p *page, g *picked, h *history) group {
+	v := group{
+		Name: g.site.Name, Link: p.Root.to("sites", g.site.Name), URL: clean(g.site.URL), Look: g.worst,
+		Checks: len(g.site.Checks), More: len(g.site.Checks) - len(g.shown),
+	}
+	for _, j := range g.shown {
+		c := &g.site.Checks[j]
+		s.opts.Recent.look(g.site.Name, c.Name, h)
+		v.Rows = append(v.Rows, p.rowOf(g.site.Name, v.Link, c, g.looks[j], h))
+	}
+	if g.whole {
+		whole := s.wholeOf(p, g, h)
+		v.Whole = &whole
+	}
+	return v
+}
+
+// wholeOf is a site whose checks are all up in one row: the answer and latency
+// of its first check, the lowest availability and the newest result of all.
+func (s *Server) wholeOf(p *page, g *picked, h *history) row {
+	var (
+		whole  row
+		day    tally
+		newest time.Time
+	)
+	for j := range g.site.Checks {
+		c := &g.site.Checks[j]
+		s.opts.Recent.look(g.site.Name, c.Name, h)
+		if j == 0 {
+			whole = p.rowOf(g.site.Name, "", c, g.worst, h)
+			whole.Spark.Label = c.Name + ", " + whole.Spark.Label
+			day, newest = h.day, h.newest.StartedAt
+			continue
+		}
+		if h.day.runs > 0 && uint64(h.day.fails)*uint64(day.runs) > uint64(day.fails)*uint64(h.day.runs) {
+			day = h.day
+			whole.Available, whole.Reach = availability(day), c.Name+": "+reach(day, p.now)
+		}
+		if h.newest.StartedAt.After(newest) {
+			newest = h.newest.StartedAt
+			whole.Ever, whole.Seen = true, momentOf(newest, p.now)
+		}
+	}
+	return whole
+}
+
+func (p *page) rowOf(site, siteLink string, c *Check, look look, h *history) row {
 	row := row{
 		Name: c.Name, Link: siteLink + "#check-" + c.Name, Look: look,
 		Answer: "no result yet", Spark: sparkOf(h.entries),
 		Available: availability(h.day), Reach: reach(h.day, p.now),
+	}
+	if look != muted() {
+		if m := mutedBy(p.inForce, site, p.Location, c); m != nil {
+			row.Muted = m.Short()
+		}
 	}
 	if len(h.entries) > 0 {
 		row.Ever, row.Seen = true, momentOf(h.newest.StartedAt, p.now)
@@ -145,9 +335,9 @@ func answerOf(r *checks.Result) string {
 	case r.Diagnosis == nil:
 		return fmt.Sprint(r.StatusCode) + in
 	case r.Diagnosis.Condition.StatusCode() == 0 && r.StatusCode != 0:
-		return fmt.Sprintf("%s: %d%s", r.Diagnosis.Title, r.StatusCode, in)
+		return fmt.Sprintf("%s: %d%s", clean(r.Diagnosis.Title), r.StatusCode, in)
 	}
-	return headline(r.Diagnosis.Condition, r.Diagnosis.Title) + in
+	return clean(headline(r.Diagnosis.Condition, r.Diagnosis.Title)) + in
 }
 
 // matches tells whether every word of a query is in the text, whatever its case.
@@ -162,27 +352,6 @@ func matches(query, text string) bool {
 		}
 	}
 	return true
-}
-
-// verdictOf is the whole state in one sentence.
-func verdictOf(stories []story, total, well int) (string, look) {
-	switch {
-	case len(stories) > 0 && stories[0].Look == muted():
-		return plural(len(stories), "open incident") + ", muted", stories[0].Look
-	case len(stories) > 0:
-		return plural(len(stories), "open incident"), stories[0].Look
-	case total == 0:
-		return "No checks are configured", waiting()
-	case well == total:
-		return "All checks pass", up()
-	case well == 0:
-		return "Waiting for the first results", waiting()
-	}
-	return "No open incident", confirming(0, 0)
-}
-
-func counts(sites, total, well int) string {
-	return fmt.Sprintf("%s, %s, %d up", plural(sites, "site"), plural(total, "check"), well)
 }
 
 func plural(n int, word string) string {

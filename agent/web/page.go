@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -97,18 +98,29 @@ type page struct {
 	Icon     string // class of the state that the tab's icon shows
 	Live     bool   // it refreshes itself
 	Trouble  string // what is wrong with the agent itself
+	WhyNot   string // nothing can be changed from here: why; "" when it can
+	Says     string // the state in words, to be read out when it changes
+	Seen     uint64 // version of what is shown: see events
+	Reload   int    // seconds after which a page without scripts comes anew, 0 = never
 	Time     moment
 	Body     any
 
 	now     time.Time
 	content *Content
+	inForce []mute // the silences and maintenances in force
+	mutes   []mute // all of them
 	static  map[string]string
 }
 
+// reloadEvery is how often a page without scripts comes anew for those who ask
+// it to, in seconds. Nobody is made to: it would take what they read from them.
+const reloadEvery = 30
+
 // begin makes the page that a request is answered with.
 func (s *Server) begin(r *http.Request, section, title string) *page {
-	now := time.Now()
+	now, seen := time.Now(), s.version()
 	p := &page{
+		Seen: seen,
 		Root: rootOf(r), Title: title, Section: section, Lang: "en", Icon: "ok",
 		Location: s.opts.Location, Version: s.opts.Version,
 		now: now, Time: momentOf(now, now), content: s.content.Load(), static: s.pages.hashes,
@@ -116,6 +128,14 @@ func (s *Server) begin(r *http.Request, section, title string) *page {
 	if err := s.opts.Ready(); err != nil {
 		p.Trouble = err.Error()
 	}
+	if err := s.mayChange(); err != nil {
+		p.WhyNot = err.Error()
+	}
+	if r.URL.Query().Get("refresh") == strconv.Itoa(reloadEvery) {
+		p.Reload = reloadEvery
+	}
+	p.mutes = s.mutes(p)
+	p.inForce = inForce(p.mutes)
 	return p
 }
 
@@ -124,10 +144,23 @@ func (p *page) Static(name string) string {
 	return p.Root.to("static", name) + "?v=" + p.static[name]
 }
 
-// Home, Incidents and Catalog are the links of the navigation.
+// Home, Incidents, Silences and Catalog are the links of the navigation.
 func (p *page) Home() string      { return string(p.Root) }
 func (p *page) Incidents() string { return p.Root.to("incidents") }
+func (p *page) Silences() string  { return p.Root.to("silences") }
 func (p *page) Catalog() string   { return p.Root.to("catalog") }
+
+// Muting is how many silences and maintenances are in force.
+func (p *page) Muting() int { return len(p.inForce) }
+
+// silenceLink leads to the form that silences a site, or one check of it.
+func (p *page) silenceLink(site, check string) string {
+	q := url.Values{"site": {site}}
+	if check != "" {
+		q.Set("check", check)
+	}
+	return p.Silences() + "?" + q.Encode() + "#new"
+}
 
 // write renders a page whole before it sends the first byte of it, so that a
 // fault in it is an error and not half a page.

@@ -68,7 +68,7 @@ func contentFor(names ...string) Content {
 				Origin: "203.0.113.10:443", Labels: map[string]string{"team": "storefront"}})
 		}
 		s := &c.Sites[len(c.Sites)-1]
-		s.Checks = append(s.Checks, Check{Name: check, URL: s.URL + "/", Method: "GET", Schedule: "30s", Failures: 2})
+		s.Checks = append(s.Checks, Check{Name: check, URL: s.URL + "/", Method: "GET", Schedule: "30s", Failures: 2, Labels: s.Labels})
 	}
 	return c
 }
@@ -134,7 +134,7 @@ func TestOverviewTellsTheStory(t *testing.T) {
 		sc.observe(t, name, "", nil)
 	}
 	page := get(t, sc.Server, "/")
-	has(t, page, "All checks pass", "2 sites, 3 checks, 3 up", badge("ok", "up"), "200 in 200 ms", "icon-ok.svg", "100 %")
+	has(t, page, "All checks pass", "2 sites, 3 checks", badge("ok", "3 up"), badge("ok", "up"), "200 in 200 ms", "icon-ok.svg", "100 %")
 	lacks(t, page, "badge bad", "badge warn", "open incident")
 
 	sc.observe(t, "shop/login", "522", nil)
@@ -189,36 +189,59 @@ func TestMutedIsQuiet(t *testing.T) {
 func TestOverviewFilters(t *testing.T) {
 	sc := newScene(t, nil)
 	lacks(t, get(t, sc.Server, "/"), "<form")
+	sc.observe(t, "blog/home", "522", nil)
 	sc.observe(t, "shop/home", "", nil)
 	page := get(t, sc.Server, "/?q=shop+LOGIN")
 	has(t, page, `value="shop LOGIN"`, "1 of 3 checks", `href="./sites/shop#check-login"`)
 	lacks(t, page, `href="./sites/shop#check-home"`, `href="./sites/blog"`)
-	page = get(t, sc.Server, "/?show=unwell")
-	has(t, page, "2 of 3 checks", " checked>")
-	lacks(t, page, `href="./sites/shop#check-home"`)
+	for state, want := range map[string]string{"unwell": "blog#check-home", "pending": "blog#check-home", "waiting": "shop#check-login", "up": "shop#check-home"} {
+		page = get(t, sc.Server, "/?state="+state)
+		has(t, page, "1 of 3 checks", `<option value="`+state+`" selected>`, `href="./sites/`+want)
+		if n := strings.Count(page.body, `class="spark"`); n != 1 {
+			t.Errorf("%s: %d rows, want 1", state, n)
+		}
+	}
+	has(t, get(t, sc.Server, "/?state=none"), "No check matches.")
 	has(t, get(t, sc.Server, "/?q=nothing+like+it"), "No check matches.")
+	has(t, get(t, sc.Server, "/?q=team=storefront"), "3 of 3 checks")
+	lacks(t, get(t, sc.Server, "/?q=team=search"), "spark")
 }
 
-// TestOverviewIsBounded: what is up makes room, what is not never does.
+// TestOverviewIsBounded: a site that is well is one row, one that is not has its
+// checks that are not, and a page of the table has not many more than maxRows.
 func TestOverviewIsBounded(t *testing.T) {
 	sc := newScene(t, nil)
 	var names []string
 	for i := range maxRows + 10 {
-		names = append(names, fmt.Sprintf("big/check-%d", i))
+		for j := range 3 {
+			names = append(names, fmt.Sprintf("site-%03d/check-%d", i, j))
+		}
 	}
 	sc.recent.SetChecks(checkList(names...))
 	sc.Show(contentFor(names...))
-	for _, name := range names[:maxRows+9] {
+	for _, name := range names {
 		sc.observe(t, name, "", nil)
 	}
+	sc.observe(t, "site-205/check-1", "522", nil)
 	page := get(t, sc.Server, "/")
-	has(t, page, "9 more checks are up and not listed", badge("idle", "waiting"), `href="./?q=&amp;show=all"`)
-	if n := strings.Count(page.body, `class="spark"`); n != maxRows+1 {
-		t.Errorf("%d rows, want %d that are up and the one that is not", n, maxRows)
+	has(t, page, badge("warn", "1 pending"), badge("ok", "629 up"), `href="./sites/site-205#check-check-1"`, "2 more checks of site-205",
+		`3 checks`, "630 of 630 checks", "page 1 of 2", `href="./?page=2&amp;q=&amp;state=#checks"`)
+	lacks(t, page, `href="./sites/site-205#check-check-0"`)
+	if n := strings.Count(page.body, `class="spark"`); n != maxRows {
+		t.Errorf("%d rows, want %d", n, maxRows)
 	}
-	page = get(t, sc.Server, "/?q=&show=all")
-	if n := strings.Count(page.body, `class="spark"`); n != len(names) || strings.Contains(page.body, "not listed") {
-		t.Errorf("%d rows of all, want %d", n, len(names))
+	if first := strings.Index(page.body, `<tbody id="site-`); !strings.HasPrefix(page.body[first:], `<tbody id="site-site-205"`) {
+		t.Error("the site that is not well is not the first")
+	}
+	page = get(t, sc.Server, "/?page=2")
+	has(t, page, "page 2 of 2", `href="./?page=1&amp;q=&amp;state=#checks"`, `href="./sites/site-209"`)
+	if n := strings.Count(page.body, `class="spark"`); n != 10 {
+		t.Errorf("%d rows on the second page, want 10", n)
+	}
+	page = get(t, sc.Server, "/?page=99")
+	has(t, page, "No check matches.")
+	if n := strings.Count(get(t, sc.Server, "/?q=site-00").body, `class="spark"`); n != 30 {
+		t.Errorf("%d rows of a filter, want all of its checks", n)
 	}
 }
 
@@ -231,10 +254,10 @@ func TestSitePage(t *testing.T) {
 	})
 	page := get(t, sc.Server, "/sites/shop")
 	has(t, page, "<h1>shop ", "team=storefront", "203.0.113.10:443", `href="../catalog/522"`,
-		"<dt>Answer</dt><dd>522 </dd>", "<dd>none (connect_timeout)</dd>", "<dt>POP</dt><dd>de7</dd>", "<dt>Cache</dt><dd>MISS</dd>",
+		"<dt>Answer</dt><dd>522</dd>", "<dd>none (connect_timeout)</dd>", "<dt>POP</dt><dd>de7</dd>", "<dt>Cache</dt><dd>MISS</dd>",
 		"<dt>Request id</dt><dd>a3b5</dd>", `class="p-processing"`, "processing <b>150 ms</b>", badge("ok", "valid"), "39 d 23 h", "CN=Test CA",
-		"Last 3 results", "connect_timeout", "33.33 %", `<form method="post" action="../api/v1/checks/shop/home/run">`,
-		"No result yet.", `data-events="../events"`)
+		"Last 3 results", "connect_timeout", "33.33 %", `<form method="post" action="../sites/shop/checks/home/run">`,
+		"No result yet.", `data-events="../events?since=`)
 	lacks(t, page, "blog")
 
 	for range 2 {
@@ -363,7 +386,7 @@ func TestPagesStayWithinTheirPolicy(t *testing.T) {
 	sc.observe(t, "shop/home", "522", nil)
 	inline := regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+=|<script>|javascript:|<base|<iframe`)
 	loaded := regexp.MustCompile(`<(?:script|link|img)[^>]*(?:src|href)="([^"]*)"`)
-	for _, path := range []string{"/", "/sites/shop", "/incidents", "/incidents/" + sc.keeper.Open()[0].ID, "/catalog", "/catalog/522", "/a/b/none"} {
+	for _, path := range []string{"/", "/sites/shop", "/incidents", "/silences", "/incidents/" + sc.keeper.Open()[0].ID, "/catalog", "/catalog/522", "/a/b/none"} {
 		page := get(t, sc.Server, path)
 		if found := inline.FindString(page.body); found != "" {
 			t.Errorf("%s: %q, which the policy forbids", path, found)

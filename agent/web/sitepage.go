@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/esawatch/esawatch/checks"
@@ -18,16 +20,23 @@ type sitePage struct {
 	Labels []fact
 	Story  *story // the open incident
 	Checks []checkView
+	Brief  []row // checks that are well, of a site that has many
 	Past   []story
-	CanRun bool
-	WhyNot string // a check cannot be run from here
+	WhyNot string // a check cannot be run from here, nor silenced
+
+	Silence string // link that offers to silence the site
+	Mutes   []mute // in force, that may cover something of it
 }
 
 // checkView is one check in full.
 type checkView struct {
 	Check
 	Look      look
-	Run       string // link that runs it now
+	Run       string // link that runs it now, "" when that is not allowed
+	Silence   string // link that offers to silence it
+	Muted     string // by what, for a check that is well
+	Asked     bool   // a run of it was asked for a moment ago
+	Ran       string // and it ran: how it went
 	Ever      bool   // whether there is a result
 	Seen      moment
 	Answer    string
@@ -82,10 +91,8 @@ func (s *Server) sitePage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.Live = true
-	v := sitePage{Site: site, Look: waiting(), CanRun: true}
-	if err := s.mayChange(); err != nil {
-		v.CanRun, v.WhyNot = false, err.Error()
-	}
+	q := r.URL.Query()
+	v := sitePage{Site: site, Look: waiting(), WhyNot: p.WhyNot, Silence: p.silenceLink(name, "")}
 	for _, key := range slices.Sorted(maps.Keys(site.Labels)) {
 		v.Labels = append(v.Labels, fact{key, site.Labels[key]})
 	}
@@ -94,11 +101,22 @@ func (s *Server) sitePage(w http.ResponseWriter, r *http.Request) {
 	for i := range site.Checks {
 		c := &site.Checks[i]
 		s.opts.Recent.look(name, c.Name, &h)
-		view := p.checkOf(name, c, checkLook(&rec, c, &h.newest), &h)
-		if view.Look.rank > v.Look.rank {
-			v.Look = view.Look
+		look := checkLook(&rec, c, &h.newest)
+		if look.rank > v.Look.rank {
+			v.Look = look
 		}
+		if len(site.Checks) > manyInFull && look.Class == "ok" && c.Name != q.Get("check") && c.Name != q.Get("ran") {
+			v.Brief = append(v.Brief, p.briefOf(name, c, look, &h))
+			continue
+		}
+		view := p.checkOf(name, c, look, &h)
+		view.asked(ran(r, c.Name, p.now), &h)
 		v.Checks = append(v.Checks, view)
+	}
+	for i := range p.inForce {
+		if slices.ContainsFunc(site.Checks, func(c Check) bool { may, _ := p.inForce[i].covers(name, p.Location, &c); return may }) {
+			v.Mutes = append(v.Mutes, p.inForce[i])
+		}
 	}
 	all, _, err := s.listIncidents(r, wanted{site: name, limit: maxIncidents})
 	if err != nil {
@@ -114,14 +132,63 @@ func (s *Server) sitePage(w http.ResponseWriter, r *http.Request) {
 		v.Past = append(v.Past, st)
 	}
 	p.Icon = v.Look.Class
+	p.Says = v.says()
 	p.Body = &v
 	s.write(w, r, http.StatusOK, "site", p)
 }
 
+// manyInFull is from how many checks on a site shows those that are well as
+// rows, each of which leads to the check in full.
+const manyInFull = 12
+
+func (p *page) briefOf(site string, c *Check, look look, h *history) row {
+	row := p.rowOf(site, "", c, look, h)
+	row.Link = "?" + url.Values{"check": {c.Name}}.Encode() + "#check-" + c.Name
+	return row
+}
+
+// says is the state of the site and of its checks that are not well.
+func (v *sitePage) says() string {
+	text := v.Site.Name + " is " + v.Look.Word
+	for i := range v.Checks {
+		if c := &v.Checks[i]; c.Look.Class != "ok" {
+			text += ", " + c.Name + " " + c.Look.Word
+		}
+	}
+	return text
+}
+
+// Every says when the check runs.
+func (v *checkView) Every() string {
+	if strings.ContainsAny(v.Schedule, " @") {
+		return "schedule " + v.Schedule
+	}
+	return "every " + v.Schedule
+}
+
+// asked notes that a run was asked for, and whether it has come.
+func (v *checkView) asked(at time.Time, h *history) {
+	if at.IsZero() {
+		return
+	}
+	v.Asked = true
+	if !h.newest.StartedAt.Before(at.Truncate(time.Millisecond)) {
+		v.Ran = v.Answer
+	}
+}
+
 func (p *page) checkOf(site string, c *Check, look look, h *history) checkView {
 	v := checkView{
-		Check: *c, Look: look, Run: p.Root.to("api", "v1", "checks", site, c.Name, "run"),
-		Available: availability(h.day), Reach: reach(h.day, p.now),
+		Check: *c, Look: look, Available: availability(h.day), Reach: reach(h.day, p.now),
+	}
+	v.URL = clean(v.URL)
+	if p.WhyNot == "" {
+		v.Run, v.Silence = p.Root.to("sites", site, "checks", c.Name, "run"), p.silenceLink(site, c.Name)
+	}
+	if look != muted() {
+		if m := mutedBy(p.inForce, site, p.Location, c); m != nil {
+			v.Muted = m.Short()
+		}
 	}
 	if len(h.entries) == 0 {
 		return v
@@ -129,7 +196,7 @@ func (p *page) checkOf(site string, c *Check, look look, h *history) checkView {
 	r := &h.newest
 	v.Ever, v.Seen, v.Answer, v.Took = true, momentOf(r.StartedAt, p.now), answerOf(r), took(r.DurationSeconds)
 	if d := r.Diagnosis; d != nil {
-		v.Catalog, v.Summary, v.Verdict = p.Root.to("catalog", string(d.Condition)), d.Summary, d.Verdict
+		v.Catalog, v.Summary, v.Verdict = p.Root.to("catalog", string(d.Condition)), clean(d.Summary), clean(d.Verdict)
 	}
 	v.Legs = legs(r)
 	v.Phases = phasesBar(phasesOf(r.PhasesSeconds))
@@ -147,7 +214,7 @@ func legs(r *checks.Result) []legView {
 	edge := legView{Name: "Edge", Look: outcomeLook(outcomeOf(r.Outcome))}
 	add := func(label, value string) {
 		if value != "" {
-			edge.Facts = append(edge.Facts, fact{label, value})
+			edge.Facts = append(edge.Facts, fact{label, clean(value)})
 		}
 	}
 	add("Answer", statusWord(r.StatusCode, string(r.Condition())))
@@ -175,7 +242,7 @@ func legs(r *checks.Result) []legView {
 			look = outcomeLook(passed)
 		}
 		all = append(all, legView{Name: "Origin, asked directly", Look: look, Facts: []fact{
-			{"Answer", statusWord(o.StatusCode, string(o.Condition))},
+			{"Answer", clean(statusWord(o.StatusCode, string(o.Condition)))},
 			{"Time", took(o.DurationSeconds)},
 		}})
 	}
@@ -201,7 +268,7 @@ func statusWord(code int, condition string) string {
 	case code == 0:
 		return "none (" + condition + ")"
 	case condition == "" || condition == fmt.Sprint(code):
-		return fmt.Sprintf("%d %s", code, http.StatusText(code))
+		return strings.TrimSpace(fmt.Sprintf("%d %s", code, http.StatusText(code)))
 	}
 	return fmt.Sprintf("%d %s (%s)", code, http.StatusText(code), condition)
 }
@@ -222,7 +289,7 @@ func (p *page) certOf(t *checks.TLS) *certView {
 	}
 	for _, f := range []fact{{"Subject", t.Subject}, {"Issuer", t.Issuer}, {"Protocol", t.Version}, {"Cipher", t.Cipher}} {
 		if f.Value != "" {
-			v.Facts = append(v.Facts, f)
+			v.Facts = append(v.Facts, fact{f.Label, clean(f.Value)})
 		}
 	}
 	return v

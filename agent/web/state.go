@@ -127,7 +127,8 @@ type story struct {
 	ID       string
 	Link     string
 	Site     string
-	SiteLink string
+	SiteLink string // "" when the configuration has no such site
+	Silence  string // link that offers to silence it, "" when that is not allowed
 	Open     bool
 	Look     look
 	Headline string // condition and title of what tells most
@@ -136,6 +137,17 @@ type story struct {
 	Lasted   string
 	Reason   string
 	Causes   []cause
+}
+
+// storyLook is that of an incident: how bad it is, or was at its worst.
+func storyLook(inc *incident.Incident) look {
+	switch {
+	case !inc.Open():
+		return severityLook(inc.Peak)
+	case inc.Held():
+		return muted()
+	}
+	return severityLook(inc.Severity)
 }
 
 // cause is one condition of an incident with all that is said of it, and the
@@ -164,17 +176,17 @@ type cause struct {
 func (p *page) storyOf(inc *incident.Incident) story {
 	st := story{
 		ID: inc.ID, Link: p.Root.to("incidents", inc.ID),
-		Site: inc.Site, SiteLink: p.Root.to("sites", inc.Site),
-		Open: inc.Open(), Since: momentOf(inc.Since, p.now), Look: severityLook(inc.Severity),
+		Site: inc.Site, Open: inc.Open(), Since: momentOf(inc.Since, p.now), Look: storyLook(inc),
 	}
-	if st.Open && inc.Held() {
-		st.Look = muted()
+	if p.content.site(inc.Site) != nil {
+		st.SiteLink = p.Root.to("sites", inc.Site)
 	}
 	end := p.now
 	if !st.Open {
 		end = inc.ResolvedAt
-		st.Ended, st.Look = momentOf(end, p.now), severityLook(inc.Peak)
-		st.Reason = inc.Reason
+		st.Ended, st.Reason = momentOf(end, p.now), inc.Reason
+	} else if st.SiteLink != "" && p.WhyNot == "" {
+		st.Silence = p.silenceLink(inc.Site, "")
 	}
 	st.Lasted = span(end.Sub(inc.Since))
 	for _, a := range alerts(inc) {
@@ -206,12 +218,12 @@ func (p *page) causeOf(a *incident.Alert) cause {
 	c := cause{
 		Condition: a.Result.Condition(), Link: p.Root.to("catalog", string(a.Result.Condition())),
 		Look: severityLook(a.Severity), Checks: []string{a.Check},
-		SeenBy: a.Check, URL: a.Result.URL, At: momentOf(a.Result.StartedAt, p.now),
+		SeenBy: a.Check, URL: clean(a.Result.URL), At: momentOf(a.Result.StartedAt, p.now),
 		RunbookURL: a.RunbookURL,
 	}
 	if d := a.Result.Diagnosis; d != nil {
-		c.Title, c.Fault, c.Owner = d.Title, faultWord(d.Fault), d.Owner
-		c.Summary, c.Verdict, c.Evidence, c.Steps = d.Summary, d.Verdict, d.Evidence, d.Steps
+		c.Title, c.Fault, c.Owner = clean(d.Title), faultWord(d.Fault), clean(d.Owner)
+		c.Summary, c.Verdict, c.Evidence, c.Steps = clean(d.Summary), clean(d.Verdict), cleaned(d.Evidence), cleaned(d.Steps)
 		c.DocURL = d.DocURL
 		c.RunbookURL = cmp.Or(d.RunbookURL, c.RunbookURL)
 	}
