@@ -2,6 +2,7 @@ package page
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,6 +22,7 @@ import (
 type agent struct {
 	t    *testing.T
 	base string // http://HOST:PORT, without a slash
+	stop func() // ends the program, and reads its log
 }
 
 // quick are times that show a whole incident within seconds.
@@ -62,7 +65,7 @@ func startAgentAt(t *testing.T, web, config string) *agent {
 	}
 	address, log := make(chan string, 1), make(chan string, 1)
 	go follow(stderr, address, log)
-	t.Cleanup(func() {
+	stop := sync.OnceFunc(func() {
 		cancel()
 		text := <-log
 		err := cmd.Wait()
@@ -73,12 +76,13 @@ func startAgentAt(t *testing.T, web, config string) *agent {
 			t.Errorf("the program logged an error:\n%s", text)
 		}
 	})
+	t.Cleanup(stop)
 	select {
 	case a := <-address:
 		if a == "" {
 			t.Fatal("the program ended before it listened")
 		}
-		return &agent{t, "http://" + a}
+		return &agent{t, "http://" + a, stop}
 	case <-time.After(30 * time.Second):
 		t.Fatal("the program does not say where it listens")
 	}
@@ -157,6 +161,28 @@ func (a *agent) shows(path string, texts ...string) {
 	a.t.Helper()
 	for _, text := range texts {
 		a.until(fmt.Sprintf("%s shows %q", path, text), func() bool { return strings.Contains(a.get(path), text) })
+	}
+}
+
+// silence asks the API for a silence.
+func (a *agent) silence(matcher, duration, author, comment string) {
+	a.t.Helper()
+	body, err := json.Marshal(map[string]any{"matchers": []string{matcher}, "duration": duration, "author": author, "comment": comment})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(a.t.Context(), http.MethodPost, a.base+"/api/v1/silences", bytes.NewReader(body))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }() // nothing of it is read
+	if resp.StatusCode != http.StatusCreated {
+		a.t.Fatalf("silence: got %d", resp.StatusCode)
 	}
 }
 

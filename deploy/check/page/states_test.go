@@ -7,17 +7,16 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // shopConfig is one site with an origin, and several beside it.
 func shopConfig(t *testing.T, front, origin *edge) string {
 	t.Helper()
 	ca := filepath.Join(t.TempDir(), "ca.pem")
-	if front.Certificate() != nil {
-		block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: front.Certificate().Raw})
-		if err := os.WriteFile(ca, block, 0o600); err != nil {
-			t.Fatal(err)
-		}
+	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: front.Certificate().Raw})
+	if err := os.WriteFile(ca, block, 0o600); err != nil {
+		t.Fatal(err)
 	}
 	return fmt.Sprintf(`sites:
   - name: shop
@@ -39,31 +38,121 @@ func shopConfig(t *testing.T, front, origin *edge) string {
   - name: later
     url: %[4]s
     checks: [{name: nightly, path: /, schedule: "0 3 1 1 *"}]
-`, front.URL, origin.Listener.Addr(), ca, origin.URL)
+maintenance:
+  - {name: patching, match: {site: [docs]}, start: %[5]s, end: %[6]s}
+  - {name: monthly, match: {}, schedule: "0 2 1 * *", duration: 2h, timezone: Asia/Shanghai}
+`, front.URL, origin.Listener.Addr(), ca, origin.URL,
+		time.Now().Add(-time.Hour).UTC().Format(time.RFC3339), time.Now().Add(3*time.Hour).UTC().Format(time.RFC3339))
 }
 
-// TestStates looks at each page in each state, and takes its picture.
+// TestStates goes through the life of a site and looks at the pages in each
+// state: that they fit a phone and a desk, in both schemes, that axe-core finds
+// nothing, and takes their pictures.
 func TestStates(t *testing.T) {
+	t.Parallel()
 	needBrowser(t)
 	front, origin := newEdge(t, true), newEdge(t, false)
 	a := startAgent(t, shopConfig(t, front, origin))
 	p := a.open()
-	a.until("results", func() bool {
-		var all []any
-		a.api("results", &all)
-		return len(all) == 6
-	})
+	a.shows("/", "6 up", "1 waiting")
 	p.shoot("healthy", "/")
 	p.shoot("healthy-site", "/sites/shop")
+	p.shoot("waiting-site", "/sites/later")
+
 	front.set("/login", status(522))
-	front.set("/search", slowly(200_000_000))
+	front.set("/search", slowly(200*time.Millisecond))
 	origin.set("/feed", status(http.StatusNotFound))
 	id := a.openIncident("shop")
 	a.openIncident("blog")
+	a.shows("/", "1 degraded", "2 failing")
 	p.shoot("failing", "/")
 	p.shoot("failing-site", "/sites/shop")
 	p.shoot("incident", "/incidents/"+id)
+
+	a.silence("site=blog", "2h", "Ana", "moving the feed, ticket 4711")
+	a.shows("/", "1 muted")
+	p.shoot("silenced", "/")
+	p.shoot("silences", "/silences?site=shop")
+	p.shoot("silenced-site", "/sites/blog")
+
+	front.set("/login", nil)
+	front.set("/search", nil)
+	origin.set("/feed", nil)
+	a.shows("/incidents/"+id, "resolved</span>")
+	a.shows("/", "6 up")
+	p.shoot("resolved", "/incidents/"+id)
+	p.shoot("incidents", "/incidents")
+	p.shoot("recovered-site", "/sites/shop")
 	p.shoot("catalog", "/catalog")
 	p.shoot("entry", "/catalog/522")
-	p.shoot("incidents", "/incidents")
+	p.allowed = []string{"404 (Not Found)"}
+	p.shoot("lost", "/sites/none")
+}
+
+// TestPending: a check that fails and may yet recover is neither up nor down.
+func TestPending(t *testing.T) {
+	t.Parallel()
+	_, config := oneShop(t)
+	a := startAgent(t, config+"    confirm: {failures: 1000, interval: 1s}\n")
+	a.shows("/", "/1000</span>")
+	p := a.open()
+	p.visit("/")
+	p.has("No open incident")
+	p.has("1 pending")
+	p.shoot("pending", "/")
+}
+
+// TestOffline: an agent with no network says so of itself, first.
+func TestOffline(t *testing.T) {
+	t.Parallel()
+	e, config := oneShop(t)
+	gone := newEdge(t, false)
+	gone.Close()
+	a := startAgent(t, fmt.Sprintf("agent: {location: fra-1, data_dir: %s, canaries: [%q]}\n", t.TempDir(), gone.URL)+config)
+	e.Close()
+	a.shows("/", "This agent has no network")
+	p := a.open()
+	p.visit("/")
+	p.has("Alerts about sites are held back")
+	if h1 := ask[string](p, `document.querySelector("h1").innerText`); h1 != "This agent has no network" {
+		t.Errorf("the headline is %q", h1)
+	}
+	p.shoot("offline", "/")
+}
+
+// TestEmpty: with nothing to watch the page says what to do.
+func TestEmpty(t *testing.T) {
+	t.Parallel()
+	a := startAgent(t, "sites: [{name: shop, url: http://127.0.0.1:1, checks: [{name: home, path: /, enabled: false}]}]\n")
+	p := a.open()
+	p.visit("/")
+	p.has("No checks are configured")
+	p.shoot("empty", "/")
+	p.shoot("empty-incidents", "/incidents")
+	p.shoot("empty-silences", "/silences")
+}
+
+// TestMany: a thousand checks in two hundred sites, one of which fails.
+func TestMany(t *testing.T) {
+	t.Parallel()
+	e := newEdge(t, false)
+	e.set("/137-2", status(525))
+	config := "sites:\n"
+	for i := range 200 {
+		config += fmt.Sprintf("  - {name: site-%03d, url: %q, labels: {team: team-%d}, schedule: 20s, checks: [", i, e.URL, i%7)
+		for j := range 5 {
+			config += fmt.Sprintf("{name: check-%d, path: /%d-%d}, ", j, i, j)
+		}
+		config += "]}\n"
+	}
+	a := startAgent(t, config)
+	p := a.open()
+	a.openIncident("site-137")
+	a.shows("/", "999 up")
+	p.shoot("many", "/")
+	p.shoot("many-filtered", "/?q=site-13")
+	p.shoot("many-state", "/?state=unwell")
+	p.visit("/")
+	p.run(typed("#q", "team=team-3 check-4"))
+	p.has("29 of 1000 checks")
 }

@@ -154,6 +154,17 @@ func ask[T any](p *tab, expression string) T {
 	return get(p, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 }
 
+// typed types into a field.
+func typed(selector, text string) chromedp.Action[chromedp.Void] {
+	return chromedp.SendKeys(selector, text)
+}
+
+// click clicks what the selector finds, wherever on the page it is.
+func (p *tab) click(selector string) {
+	p.t.Helper()
+	p.run(chromedp.Click(selector))
+}
+
 // has waits until the page's text holds what is wanted.
 func (p *tab) has(text string) {
 	p.t.Helper()
@@ -163,7 +174,14 @@ func (p *tab) has(text string) {
 // until waits for an expression to be true.
 func (p *tab) until(what, expression string) {
 	p.t.Helper()
-	for end := time.Now().Add(20 * time.Second); !ask[bool](p, expression); time.Sleep(50 * time.Millisecond) {
+	holds := func() bool {
+		ctx, cancel := context.WithTimeout(p.ctx, 10*time.Second)
+		defer cancel()
+		// It may be asked in the middle of a navigation, when there is no body.
+		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("document.body ? Boolean("+expression+") : false"))
+		return err == nil && ok
+	}
+	for end := time.Now().Add(20 * time.Second); !holds(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			p.t.Fatalf("%s: not within 20 s; the page says:\n%s", what, ask[string](p, "document.body.innerText"))
 		}
@@ -186,6 +204,7 @@ func (p *tab) shoot(name, path string) {
 			p.look(width, scheme)
 			p.visit(path)
 			p.fits(path, width)
+			p.accessible(path)
 			picture := get(p, chromedp.FullScreenshot(100))
 			file := filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", name, width, scheme))
 			if err := os.WriteFile(file, picture, 0o644); err != nil {
