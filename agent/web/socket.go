@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 
 	"github.com/coreos/go-systemd/v22/activation"
 )
@@ -20,17 +21,11 @@ func (s *Server) open() (err error) {
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	// By its contract this also keeps the sockets from processes that we start,
-	// and from a second call.
-	passed, err := activation.ListenersWithNames()
-	if err != nil {
-		return fmt.Errorf("sockets of systemd: %w", err)
-	}
-	for name, list := range passed {
-		for _, l := range list {
-			if err := s.take(name, l); err != nil {
-				return err
-			}
+	// This also keeps the sockets from processes that we start, and from a second
+	// call.
+	for _, f := range activation.Files(true) {
+		if err := s.take(f); err != nil {
+			return err
 		}
 	}
 	if s.listener == nil {
@@ -47,16 +42,18 @@ func (s *Server) open() (err error) {
 }
 
 // take puts a socket of systemd where its name says that it belongs.
-func (s *Server) take(name string, l net.Listener) error {
+func (s *Server) take(f *os.File) error {
+	defer func() { _ = f.Close() }() // the listener has its own
+	l, err := net.FileListener(f)
+	if err != nil {
+		return fmt.Errorf("socket %q of systemd does not listen for connections, want ListenStream=: %w", f.Name(), err)
+	}
 	place, setting := &s.listener, "web.listen"
-	if name == healthSocket {
+	if f.Name() == healthSocket {
 		place, setting = &s.health, "web.health_listen"
 	}
-	switch {
-	case l == nil:
-		return fmt.Errorf("socket %q of systemd does not listen for connections, want ListenStream=", name)
-	case *place != nil:
-		return errors.Join(fmt.Errorf("socket %q of systemd is the second for %s, want one", name, setting), l.Close())
+	if *place != nil {
+		return errors.Join(fmt.Errorf("socket %q of systemd is the second for %s, want one", f.Name(), setting), l.Close())
 	}
 	*place = l
 	s.opts.Log.Info("listening on a socket of systemd", "listen", l.Addr().String(), "path", setting)
