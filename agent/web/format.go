@@ -67,15 +67,15 @@ func availability(t tally) string {
 	return fmt.Sprintf("%.2f %%", math.Floor(share*1e4)/100)
 }
 
-// reach says over which time an availability is: a day, or since the agent
-// began to count.
+// reach says over which time an availability is: a day, or since the hour in
+// which the counting began, which need not be when this process did.
 func reach(t tally, now time.Time) string {
 	if t.runs == 0 {
 		return "no results yet"
 	}
 	text := fmt.Sprintf("%d of %d runs did not fail", t.runs-t.fails, t.runs)
 	if now.Sub(t.since) < (dayHours-1)*time.Hour {
-		return text + " since the agent started"
+		return text + " since " + t.since.UTC().Format("15:04 UTC")
 	}
 	return text + " in 24 hours"
 }

@@ -42,7 +42,7 @@ func TestReach(t *testing.T) {
 		want string
 	}{
 		{tally{}, "no results yet"},
-		{tally{since: now.Add(-2 * time.Hour), runs: 10, fails: 1}, "9 of 10 runs did not fail since the agent started"},
+		{tally{since: now.Add(-2 * time.Hour), runs: 10, fails: 1}, "9 of 10 runs did not fail since 10:00 UTC"},
 		{tally{since: now.Add(-24 * time.Hour), runs: 10}, "10 of 10 runs did not fail in 24 hours"},
 	} {
 		if got := reach(tt.day, now); got != tt.want {

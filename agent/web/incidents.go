@@ -2,7 +2,6 @@ package web
 
 import (
 	"cmp"
-	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -76,12 +75,6 @@ func (s *Server) listIncidents(r *http.Request, want wanted) (list []incident.In
 		}
 	}
 	return list, len(found), nil
-}
-
-// incidentList reads all incidents of a site, or of all sites if it is "".
-func (s *Server) incidentList(r *http.Request, site string) ([]incident.Incident, error) {
-	list, _, err := s.listIncidents(r, wanted{site: site, limit: math.MaxInt})
-	return list, err
 }
 
 // listed is an incident of a list: one of a record, or one of the history that
