@@ -37,22 +37,21 @@ func (w *Writer) textHeader() {
 	if f.Kind == Counter && w.format == OpenMetrics {
 		name = strings.TrimSuffix(name, "_total")
 	}
-	w.put("# HELP ", name, " ", f.Help, "\n# TYPE ", name, " ", f.Kind.String(), "\n")
+	w.buf = add(w.buf, "# HELP ", name, " ", f.Help, "\n# TYPE ", name, " ", f.Kind.String(), "\n")
 }
 
 func (w *Writer) textSample(base Base, value float64, labels []string) {
 	w.textHeader()
-	w.put(w.begin, string(base))
+	b := add(w.buf, w.begin, string(base)) // a variable, as each store to w.buf has its price
 	for i, value := range labels {
-		w.put(w.labels[i])
-		w.buf = append(appendEscaped(w.buf, value), '"')
+		b = append(appendEscaped(add(b, w.labels[i]), value), '"')
 	}
-	w.put("} ")
-	w.buf = append(appendValue(w.buf, value), '\n')
+	w.buf = append(appendValue(add(b, "} "), value), '\n')
 }
 
 func (w *Writer) textHistogram(base Base, d *Distribution) {
 	w.textHeader()
+	b := w.buf
 	name, labels := w.family.Name, string(base)
 	like := d.place(w.family.Bounds)
 	var below uint64
@@ -62,26 +61,22 @@ func (w *Writer) textHistogram(base Base, d *Distribution) {
 		} else {
 			below = d.Count
 		}
-		w.put(name, "_bucket{", labels, end)
-		w.buf = strconv.AppendUint(w.buf, below, 10)
+		b = strconv.AppendUint(add(b, name, "_bucket{", labels, end), below, 10)
 		if i == like && w.format == OpenMetrics {
-			w.textExemplar(&d.Exemplar)
+			b = d.Exemplar.appendText(b, w.family.Exemplar)
 		}
-		w.buf = append(w.buf, '\n')
+		b = append(b, '\n')
 	}
-	w.put(name, "_sum{", labels, "} ")
-	w.buf = append(appendValue(w.buf, d.Sum), '\n')
-	w.put(name, "_count{", labels, "} ")
-	w.buf = append(strconv.AppendUint(w.buf, d.Count, 10), '\n')
+	b = append(appendValue(add(b, name, "_sum{", labels, "} "), d.Sum), '\n')
+	b = strconv.AppendUint(add(b, name, "_count{", labels, "} "), d.Count, 10)
+	w.buf = append(b, '\n')
 }
 
-// textExemplar goes on with the line of the bucket that the exemplar lies in.
-func (w *Writer) textExemplar(e *Exemplar) {
-	w.put(" # {", w.family.Exemplar, `="`)
-	w.buf = appendEscaped(w.buf, e.Label)
-	w.put(`"} `)
-	w.buf = append(appendValue(w.buf, e.Value), ' ')
-	w.buf = strconv.AppendFloat(w.buf, float64(e.UnixMillis)/1000, 'f', 3, 64)
+// appendText goes on with the line of the bucket that the exemplar lies in.
+func (e *Exemplar) appendText(b []byte, label string) []byte {
+	b = add(appendEscaped(add(b, " # {", label, `="`), e.Label), `"} `)
+	b = append(appendValue(b, e.Value), ' ')
+	return strconv.AppendFloat(b, float64(e.UnixMillis)/1000, 'f', 3, 64)
 }
 
 // place is the index of the bucket that the exemplar lies in, len(bounds) for
@@ -94,10 +89,11 @@ func (d *Distribution) place(bounds []float64) int {
 	return i
 }
 
-func (w *Writer) put(parts ...string) {
+func add(b []byte, parts ...string) []byte {
 	for _, part := range parts {
-		w.buf = append(w.buf, part...)
+		b = append(b, part...)
 	}
+	return b
 }
 
 // appendValue writes a number. Most are whole, and those are cheaper.
