@@ -4,7 +4,6 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -48,7 +47,7 @@ func (s *Server) metrics(timeout time.Duration) http.Handler {
 		h := w.Header()
 		h.Set("Content-Type", string(format))
 		h.Add("Vary", "Accept, Accept-Encoding")
-		if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		if !acceptsGzip(r) {
 			s.expose(w, format)
 			return
 		}

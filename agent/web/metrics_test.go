@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -19,6 +20,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 
+	"github.com/esawatch/esawatch/agent/incident"
 	"github.com/esawatch/esawatch/checks"
 	"github.com/esawatch/esawatch/checks/exposition"
 	"github.com/esawatch/esawatch/checks/probe"
@@ -71,7 +73,7 @@ func TestMetricsInEachFormat(t *testing.T) {
 		{asOpenMetrics, "application/openmetrics-text; version=1.0.0; charset=utf-8", "esawatch_test_runs_total 0.0\n# EOF\n"},
 		{asProtobuf, "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited", ""},
 	} {
-		for _, encoding := range []string{"", "gzip", "br, gzip;q=0.5"} {
+		for _, encoding := range []string{"", "gzip", "gzip;q=0", "br, gzip;q=0.5"} {
 			got := scrape(t, s, tt.accept, encoding)
 			name := fmt.Sprintf("Accept %q, Accept-Encoding %q", tt.accept, encoding)
 			if got.StatusCode != 200 || !strings.HasPrefix(got.Header.Get("Content-Type"), tt.contentType) {
@@ -253,25 +255,38 @@ func TestMetricsForASlowClient(t *testing.T) {
 	}
 }
 
-// BenchmarkMetrics answers a scrape of an agent at work, of which one check in
-// ten has an origin.
+// BenchmarkMetrics answers a scrape of an agent at work: everything that has
+// series a check, for checks with an origin each.
 func BenchmarkMetrics(b *testing.B) {
 	for _, n := range []int{1000, 10_000} {
 		var list []*checks.Check
+		policies := map[string]incident.Policy{}
 		for i := range n {
-			c := &checks.Check{Site: fmt.Sprintf("site-%d", i/10), Name: fmt.Sprintf("page-%d", i)}
-			list = append(list, c)
+			c := &checks.Check{Site: fmt.Sprintf("site-%d", i/10), Name: fmt.Sprintf("page-%d", i), Origin: &probe.Probe{}}
+			list, policies[c.FullName()] = append(list, c), incident.Policy{}
 		}
 		m := checks.NewMetrics("fra-1")
 		m.SetChecks(list)
-		for i, c := range list {
-			r := result(noon, "")
-			r.Site, r.Check, r.DurationSeconds = c.Site, c.Name, float64(i*7919%1000)/1000
-			r.Edge = probe.Edge{ViaESA: "yes", POP: "de7", CacheStatus: "HIT", RequestID: fmt.Sprintf("a3b54e98175885327%09d", i)}
+		random := rand.New(rand.NewPCG(1, 2))
+		microseconds := func(most int) float64 { return float64(random.IntN(most)) / 1e6 }
+		for _, c := range list {
+			r := result(noon.Add(time.Duration(random.IntN(10_000))*time.Millisecond), "")
+			r.Site, r.Check, r.DurationSeconds, r.RemoteAddress = c.Site, c.Name, microseconds(300_000), "203.0.113.7:443"
+			r.PhasesSeconds = checks.Phases{Resolve: microseconds(5000), Connect: microseconds(20_000), TLS: microseconds(40_000),
+				Processing: microseconds(200_000), Transfer: microseconds(1000)}
+			r.Origin = &checks.Origin{Success: true, StatusCode: 200, DurationSeconds: microseconds(100_000)}
+			r.TLS = &checks.TLS{NotAfter: noon.AddDate(0, 1, 0)}
+			r.Edge = probe.Edge{ViaESA: "yes", POP: "de7", CacheStatus: "HIT", RequestID: fmt.Sprintf("a3b54e98175885327%09d", random.IntN(1e9))}
 			m.Observe(r)
 		}
 		opts := options()
-		opts.Metrics = []func(*exposition.Writer){m.Write}
+		if err := opts.Incidents.Load(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		if err := opts.Incidents.SetPolicies(b.Context(), policies, incident.Timings{}); err != nil {
+			b.Fatal(err)
+		}
+		opts.Metrics = []func(*exposition.Writer){m.Write, opts.Incidents.WriteMetrics}
 		h := listen(b, opts).handler()
 		for _, how := range []struct{ name, accept, encoding string }{
 			{"text", asText, ""}, {"text+gzip", asText, "gzip"},
