@@ -350,6 +350,14 @@ func TestGuardByPasswordAndCertificate(t *testing.T) {
 				if err != nil || got.StatusCode != 403 {
 					t.Errorf("another site's page, with the browser's password: %+v, %v, want 403", got, err)
 				}
+				got, err = ask("POST", func(r *http.Request) {
+					r.SetBasicAuth("admin", tt.password)
+					r.Host = "evil.example"
+					r.Header.Set("X-Forwarded-Host", "127.0.0.1")
+				})
+				if err != nil || got.StatusCode != 403 {
+					t.Errorf("by another name: %+v, %v, want 403", got, err)
+				}
 			}
 			if got := do(t, request(t, "GET", s.health.Addr(), "/-/ready", nil)); got.StatusCode != 200 {
 				t.Errorf("health: got %d", got.StatusCode)
