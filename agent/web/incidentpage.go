@@ -197,7 +197,7 @@ func (p *page) toldOf(inc *incident.Incident, name string, d incident.Delivery) 
 		row.Look, row.Text = look{"ok", "told", 0}, at
 	case !d.ToldAt.IsZero():
 		row.Look, row.Text = look{"info", "told", 0}, at+"; newer changes follow"
-	case inc.Open() && inc.Held():
+	case inc.Open() && hushed(inc):
 		row.Look, row.Text = muted(), "held back"
 	default:
 		row.Look, row.Text = look{"info", "soon", 0}, "not told yet"

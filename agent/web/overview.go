@@ -148,7 +148,7 @@ func (v *overview) tell(p *page, records map[string]incident.Record) {
 			continue
 		}
 		switch {
-		case len(v.Stories) < maxStories && !open[i].Held():
+		case len(v.Stories) < maxStories && !hushed(&open[i]):
 			v.Stories = append(v.Stories, p.storyOf(&open[i]))
 		case len(v.Lines) < maxLines:
 			v.Lines = append(v.Lines, p.storyOf(&open[i]))

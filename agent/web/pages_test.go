@@ -186,6 +186,22 @@ func TestMutedIsQuiet(t *testing.T) {
 	lacks(t, page, "badge bad")
 }
 
+// TestMutedFromTheStart: an incident that opens under a silence is no louder on
+// the page than one that is silenced later.
+func TestMutedFromTheStart(t *testing.T) {
+	sc := newScene(t, nil)
+	if _, err := sc.keeper.Silences().Add(t.Context(), incident.Silence{Until: time.Now().Add(time.Hour), Author: "ana",
+		Matchers: []incident.Matcher{{Name: "site", Op: "=", Value: "shop"}}}); err != nil {
+		t.Fatal(err)
+	}
+	sc.observe(t, "shop/home", "522", nil)
+	sc.observe(t, "shop/home", "522", nil)
+	page := get(t, sc.Server, "/")
+	has(t, page, "1 open incident, muted", badge("idle", "1 muted"))
+	lacks(t, page, "badge bad")
+	has(t, get(t, sc.Server, "/incidents/"+sc.keeper.Open()[0].ID), badge("idle", "muted"), "by <b>ana</b>")
+}
+
 func TestOverviewFilters(t *testing.T) {
 	sc := newScene(t, nil)
 	lacks(t, get(t, sc.Server, "/"), "<form")

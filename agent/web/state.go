@@ -144,10 +144,23 @@ func storyLook(inc *incident.Incident) look {
 	switch {
 	case !inc.Open():
 		return severityLook(inc.Peak)
-	case inc.Held():
+	case hushed(inc):
 		return muted()
 	}
 	return severityLook(inc.Severity)
+}
+
+// hushed tells whether all that fires in the incident is muted, be it since
+// before it fired or only since it was told of.
+func hushed(inc *incident.Incident) bool {
+	fires := false
+	for _, a := range inc.Alerts {
+		if a.Firing && a.Hush != incident.HushMuted {
+			return false
+		}
+		fires = fires || a.Firing
+	}
+	return fires
 }
 
 // cause is one condition of an incident with all that is said of it, and the
