@@ -55,6 +55,21 @@ type Agent struct {
 // Kill ends the agent at once, as a crash does.
 func (a Agent) Kill() { a.process.stop() }
 
+// Reload tells an agent to read its configuration again, and does not mind what
+// comes of it.
+func (s *Stack) Reload(t testing.TB, a Agent) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.URL+"/-/reload", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := s.client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close() // the agent's metrics tell
+}
+
 // Start runs everything and returns when Prometheus has scraped each agent.
 // Without Prometheus or Alertmanager on the machine the test says so and ends,
 // or fails when ESAWATCH_REQUIRE_SERVERS is set.
