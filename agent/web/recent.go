@@ -131,9 +131,19 @@ type history struct {
 	// newest is the zero value when there is none. Of one from before a restart
 	// it says when it was, what came and how long it took, and of the diagnosis
 	// no more than the catalog has for the condition.
-	newest checks.Result
-	day    tally
-	kinds  []kind // of the entries
+	newest   checks.Result
+	recalled bool // newest is from before a restart
+	day      tally
+	kinds    []kind // of the entries
+}
+
+// fresh is the newest result since the start, the zero value when there is none:
+// what was before says nothing of the present state.
+func (h *history) fresh() *checks.Result {
+	if h.recalled {
+		return &checks.Result{}
+	}
+	return &h.newest
 }
 
 // entry is one result in short.

@@ -119,7 +119,7 @@ func (r *ring) copyTo(h *history, site, check string) {
 			})
 		}
 	}
-	h.newest = r.newest(site, check)
+	h.newest, h.recalled = r.newest(site, check), r.recalled
 	h.day = r.hours.tally()
 }
 

@@ -38,6 +38,7 @@ type checkView struct {
 	Asked     bool   // a run of it was asked for a moment ago
 	Ran       string // and it ran: how it went
 	Ever      bool   // whether there is a result
+	Recalled  bool   // the newest is from before the agent started, in short
 	Seen      moment
 	Answer    string
 	Catalog   string // link to what is wrong, "" when nothing is
@@ -101,7 +102,7 @@ func (s *Server) sitePage(w http.ResponseWriter, r *http.Request) {
 	for i := range site.Checks {
 		c := &site.Checks[i]
 		s.opts.Recent.look(name, c.Name, &h)
-		look := checkLook(&rec, c, &h.newest)
+		look := checkLook(&rec, c, h.fresh())
 		if look.rank > v.Look.rank {
 			v.Look = look
 		}
@@ -194,6 +195,7 @@ func (p *page) checkOf(site string, c *Check, look look, h *history) checkView {
 		return v
 	}
 	r := &h.newest
+	v.Recalled = h.recalled
 	v.Ever, v.Seen, v.Answer, v.Took = true, momentOf(r.StartedAt, p.now), answerOf(r), took(r.DurationSeconds)
 	if d := r.Diagnosis; d != nil {
 		v.Catalog, v.Summary, v.Verdict = p.Root.to("catalog", string(d.Condition)), clean(d.Summary), clean(d.Verdict)
