@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/esawatch/esawatch/agent/outbox"
 )
 
 const (
@@ -49,8 +51,13 @@ func (a *Agent) deliversAndRuns() error {
 	if a.Status().Checks == 0 {
 		return errors.New("no check is configured")
 	}
-	for _, h := range a.outbox.Health() {
-		if h.Failures > 0 && !h.Oldest.IsZero() && time.Since(h.Oldest) > owedPatience {
+	return delivers(a.outbox.Health(), time.Now())
+}
+
+// delivers tells whether what is owed to receivers goes out.
+func delivers(receivers []outbox.Health, now time.Time) error {
+	for _, h := range receivers {
+		if h.Failures > 0 && !h.Oldest.IsZero() && now.Sub(h.Oldest) > owedPatience {
 			return fmt.Errorf("receiver %q was not told for more than %v", h.Receiver, owedPatience)
 		}
 	}

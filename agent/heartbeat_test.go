@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/esawatch/esawatch/agent/outbox"
 )
 
 func TestHeartbeat(t *testing.T) {
@@ -107,4 +109,24 @@ func TestHeartbeatStopsWithTheWork(t *testing.T) {
 			t.Errorf("the log should tell of one failure and its end:\n%s", text)
 		}
 	})
+}
+
+func TestNoticesGoOut(t *testing.T) {
+	now := time.Now()
+	for name, test := range map[string]struct {
+		health outbox.Health
+		want   bool
+	}{
+		"nothing owed":                          {outbox.Health{Failures: 3}, true},
+		"owed for long, but nothing has failed": {outbox.Health{Oldest: now.Add(-time.Hour)}, true},
+		"failed, but not for long":              {outbox.Health{Failures: 2, Oldest: now.Add(-4 * time.Minute)}, true},
+		"failed for long":                       {outbox.Health{Failures: 2, Oldest: now.Add(-6 * time.Minute)}, false},
+	} {
+		test.health.Receiver = "oncall"
+		if err := delivers([]outbox.Health{{Receiver: "screen"}, test.health}, now); (err == nil) != test.want {
+			t.Errorf("%s: error %v", name, err)
+		} else if err != nil && !strings.Contains(err.Error(), "oncall") {
+			t.Errorf("%s: error %v does not say who", name, err)
+		}
+	}
 }

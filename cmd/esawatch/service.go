@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -62,7 +63,12 @@ func (m *manager) tell(ctx context.Context, a *agent.Agent) (stop func()) {
 		defer close(done)
 		defer m.send(sd.SdNotifyStopping, "STATUS=stopping")
 		if m.awaitReady(ctx, a) {
-			m.keepTold(ctx, a, watchdog/2)
+			var wg sync.WaitGroup
+			// Apart, for the state has to wait while a reload is under way, and
+			// a beat must not.
+			wg.Go(func() { m.beat(ctx, a, watchdog/2) })
+			m.tellStatus(ctx, a)
+			wg.Wait()
 		}
 	}()
 	return func() { cancel(); <-done }
@@ -85,34 +91,42 @@ func (m *manager) awaitReady(ctx context.Context, a *agent.Agent) bool {
 	return true
 }
 
-// keepTold tells of the agent's state when it changes, and at each beat that the
-// agent does its work. beat 0 is none.
-func (m *manager) keepTold(ctx context.Context, a *agent.Agent, beat time.Duration) {
-	status := time.NewTicker(statusEvery)
-	defer status.Stop()
-	var beats <-chan time.Time
-	if beat > 0 {
-		ticker := time.NewTicker(beat)
-		defer ticker.Stop()
-		beats = ticker.C
+// tellStatus tells of the agent's state when it changes.
+func (m *manager) tellStatus(ctx context.Context, a *agent.Agent) {
+	tick := time.NewTicker(statusEvery)
+	defer tick.Stop()
+	for told := ""; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if now := statusOf(a); now != told {
+			m.send("STATUS=" + now)
+			told = now
+		}
 	}
-	told := ""
+}
+
+// beat tells the watchdog again and again that the agent does its work, as long
+// as it does. every 0 is for no watchdog.
+func (m *manager) beat(ctx context.Context, a *agent.Agent, every time.Duration) {
+	if every <= 0 {
+		return
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-beats:
-			if err := a.Healthy(); err != nil {
-				m.log.Error("the watchdog is not told that we live", "err", err)
-				continue
-			}
-			m.send(sd.SdNotifyWatchdog)
-		case <-status.C:
-			if now := statusOf(a); now != told {
-				m.send("STATUS=" + now)
-				told = now
-			}
+		case <-tick.C:
 		}
+		if err := a.Healthy(); err != nil {
+			m.log.Error("the watchdog is not told that we live", "err", err)
+			continue
+		}
+		m.send(sd.SdNotifyWatchdog)
 	}
 }
 

@@ -136,7 +136,7 @@ func TestWatchdogWaitsForAnAgentThatStandsStill(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		m.keepTold(ctx, a, 2*time.Millisecond) // as if it had been
+		m.beat(ctx, a, 2*time.Millisecond) // as if it had been
 	}()
 	for strings.Count(log.String(), "the watchdog is not told") < 5 {
 		time.Sleep(time.Millisecond)

@@ -1,0 +1,101 @@
+package config
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+// seenBy are the inputs of a Load, by their names below dir: whether each is
+// live. Both a Load that works and one that fails tell of them.
+func seenBy(t *testing.T, dir, path string) map[string]bool {
+	t.Helper()
+	seen := map[string]bool{}
+	_, err := Load([]string{filepath.Join(dir, path)}, Options{Environ: []string{"CREDENTIALS_DIRECTORY=" + filepath.Join(dir, "credentials")},
+		Seen: func(in Input) {
+			name, err := filepath.Rel(dir, in.Path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, twice := seen[name]; twice {
+				t.Errorf("%s is told twice", name)
+			}
+			if in.Sum != SumOf(in.Path) {
+				t.Errorf("%s: sum %q, want %q", name, in.Sum, SumOf(in.Path))
+			}
+			seen[name] = in.Live
+		}})
+	if err != nil {
+		t.Logf("load: %v", err)
+	}
+	return seen
+}
+
+func put(t *testing.T, dir, name, text string) {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSeen(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "conf.d/10.yaml", `
+web: {config_file: web.yml}
+defaults: {tls: {ca_file: ca.pem}}
+sites:
+  - name: shop
+    url: https://shop.example.com
+    checks:
+      - {name: home, auth: {bearer: {token_file: "${CREDENTIALS_DIRECTORY}/token"}}}
+      - {name: login, auth: {bearer: {token_file: "${CREDENTIALS_DIRECTORY}/token"}}, method: POST, body_file: body.json}
+`)
+	put(t, dir, "conf.d/20.yaml", "receivers: [{name: hook, webhook: {url_file: ../missing}}]\n")
+	put(t, dir, "conf.d/README", "not read")
+	for _, name := range []string{"conf.d/web.yml", "conf.d/ca.pem", "conf.d/body.json", "credentials/token"} {
+		put(t, dir, name, "x")
+	}
+	want := map[string]bool{"conf.d": false, "conf.d/10.yaml": false, "conf.d/20.yaml": false, "conf.d/body.json": false,
+		"conf.d/web.yml": true, "conf.d/ca.pem": true, "credentials/token": true, "missing": true}
+	if got := seenBy(t, dir, "conf.d"); !maps.Equal(got, want) {
+		t.Errorf("seen %v, want %v", got, want)
+	}
+	if got := seenBy(t, dir, "nowhere"); !maps.Equal(got, map[string]bool{"nowhere": false}) {
+		t.Errorf("seen %v, want the file that is not there", got)
+	}
+}
+
+func TestSumOf(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	put(t, dir, "a.yaml", "one")
+	put(t, dir, "b.yaml", "one")
+	one := SumOf(at("a.yaml"))
+	if one == "" || one != SumOf(at("b.yaml")) {
+		t.Errorf("equal contents have the sums %q and %q", one, SumOf(at("b.yaml")))
+	}
+	list := SumOf(dir)
+	put(t, dir, "a.yaml", "two")
+	put(t, dir, "README", "not read")
+	if SumOf(at("a.yaml")) == one || SumOf(dir) != list {
+		t.Error("a file's sum is of its content, a directory's of the names that are read")
+	}
+	put(t, dir, "c.yaml", "")
+	if SumOf(dir) == list {
+		t.Error("a new file leaves the directory's sum as it was")
+	}
+	if err := syscall.Mkfifo(at("pipe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{at("pipe"), at("none"), "/dev/zero"} {
+		if sum := SumOf(name); sum != "" {
+			t.Errorf("%s has the sum %q, want none: it must not be read", name, sum)
+		}
+	}
+}
