@@ -75,6 +75,8 @@ func TestInstallRunUpgradePurge(t *testing.T) {
 
 	site.fail(true)
 	s.until("the alert", func() bool { return site.messages("is failing") == 1 })
+	// A kill between the answer and its being noted sends twice, never nothing.
+	s.until("a note of it", func() bool { return strings.Contains(s.out(), "notification sent") })
 	s.kill()
 	if len(content(t, filepath.Join(stateDir, "esawatch.db"))) == 0 {
 		t.Error("the state is empty")
