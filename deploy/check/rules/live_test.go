@@ -41,10 +41,11 @@ func untilTold(t *testing.T, s *stack.Stack, name, condition string) told {
 }
 
 // TestSiteDownReachesAlertmanager loads the rule files as they are, and follows
-// a broken site through agent, Prometheus and Alertmanager.
+// a broken site through agent, Prometheus and Alertmanager. This Prometheus has
+// native histograms in place of classic ones.
 func TestSiteDownReachesAlertmanager(t *testing.T) {
 	t.Parallel()
-	s := stack.Start(t, stack.Options{RuleFiles: ruleFiles(t), Alertmanager: true})
+	s := stack.Start(t, stack.Options{RuleFiles: ruleFiles(t), Alertmanager: true, NativeHistograms: true})
 	got := untilTold(t, s, "EsawatchSiteDown", "522")
 	t.Logf("Alertmanager has:\n%s", indented(t, got))
 	for name, want := range map[string]string{"site": "blog", "location": "fra-1", "fault": "origin_link", "severity": "critical"} {
@@ -70,6 +71,7 @@ func TestSiteDownReachesAlertmanager(t *testing.T) {
 	if page := s.Get(t, got.Annotations["runbook_url"], nil); !strings.Contains(string(page), "522") {
 		t.Errorf("%s says nothing of 522", got.Annotations["runbook_url"])
 	}
+	s.Until(t, `instance:esawatch_schedule_delay_seconds:p99_rate5m unless on () esawatch_schedule_delay_seconds_bucket`, 10*time.Second, nil)
 	healthy(t, s)
 }
 
