@@ -127,7 +127,7 @@ func (r *reader) pairs(n *yaml.Node, path string) []pair {
 			r.fail(n.Content[i], path, newProblem("", "a key must be plain text"))
 		case k.ShortTag() == "!!merge":
 			merged = append(merged, v)
-		case strings.ContainsFunc(k.Value, func(c rune) bool { return c < ' ' || c == 0x7f }):
+		case strings.ContainsFunc(k.Value, isControlKey):
 			r.fail(k, path, newProblem("", "the key %s holds a control character", quote(k.Value)))
 		default:
 			own = append(own, pair{k.Value, n.Content[i], v})
@@ -139,6 +139,9 @@ func (r *reader) pairs(n *yaml.Node, path string) []pair {
 	}
 	return own
 }
+
+// isControlKey tells what no key may hold.
+func isControlKey(c rune) bool { return c < ' ' || c == 0x7f }
 
 func (r *reader) unique(pairs []pair, path string) []pair {
 	first := make(map[string]int, len(pairs))

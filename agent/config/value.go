@@ -6,12 +6,19 @@ import (
 	"strings"
 )
 
+// Keys knows what may stand at each key of a configuration. Use NewKeys. It is
+// not safe for concurrent use.
+type Keys struct{ schemas schemas }
+
+// NewKeys reads what Load reads by.
+func NewKeys() Keys { return Keys{schemas{}} }
+
 // CheckValue tells what is wrong with a single value, nil when nothing is. Key
 // is where it would stand, without the names of list entries:
 // "sites.checks.timeout"; for a list or a mapping, each of its values. Variables
 // are not expanded, and files and other names are not looked for.
-func CheckValue(key, value string) error {
-	f, err := fieldAt(key)
+func (k Keys) CheckValue(key, value string) error {
+	f, err := k.field(key)
 	if err != nil {
 		return err
 	}
@@ -40,10 +47,13 @@ func CheckValue(key, value string) error {
 
 // CheckKey tells what is wrong with a key of a mapping whose keys are the
 // operator's, such as "sites.checks.headers".
-func CheckKey(key, name string) error {
-	f, err := fieldAt(key)
+func (k Keys) CheckKey(key, name string) error {
+	f, err := k.field(key)
 	if err != nil {
 		return err
+	}
+	if strings.ContainsFunc(name, isControlKey) {
+		return newProblem("", "the key %s holds a control character", quote(name))
 	}
 	if _, p := checkString(f.keyRule, name); p != nil {
 		return p
@@ -51,19 +61,19 @@ func CheckKey(key, name string) error {
 	return nil
 }
 
-// fieldAt finds a key. A list or a mapping is taken for what it holds.
-func fieldAt(key string) (field, error) {
-	t, s := reflect.TypeFor[Config](), schemas{}
+// field finds a key. A list or a mapping is taken for what it holds.
+func (k Keys) field(key string) (field, error) {
+	t := reflect.TypeFor[Config]()
 	var f field
 	for name := range strings.SplitSeq(key, ".") {
 		if t == nil {
 			return field{}, fmt.Errorf("look up %q: %q holds no keys", key, f.key)
 		}
 		var ok bool
-		if f, ok = s.of(t).field(name); !ok {
+		if f, ok = k.schemas.of(t).field(name); !ok {
 			return field{}, fmt.Errorf("look up %q: there is no key %q", key, name)
 		}
-		if k := f.typ.Kind(); k == reflect.Slice || k == reflect.Map {
+		if kind := f.typ.Kind(); kind == reflect.Slice || kind == reflect.Map {
 			f.typ = f.typ.Elem()
 		}
 		t = f.section()

@@ -3,6 +3,7 @@ package config
 import "testing"
 
 func TestCheckValue(t *testing.T) {
+	keys := NewKeys()
 	for _, tt := range []struct{ key, value, want string }{
 		{"sites.checks.timeout", "5s", ""},
 		{"sites.checks.timeout", "5", `"5" is not a duration: it has no unit (did you mean 5s? units: ms, s, m, h, d, w)`},
@@ -21,18 +22,18 @@ func TestCheckValue(t *testing.T) {
 		{"sites.name.x", "x", `look up "sites.name.x": "name" holds no keys`},
 	} {
 		got := ""
-		if err := CheckValue(tt.key, tt.value); err != nil {
+		if err := keys.CheckValue(tt.key, tt.value); err != nil {
 			got = err.Error()
 		}
 		if got != tt.want {
 			t.Errorf("%s %q: got %q, want %q", tt.key, tt.value, got, tt.want)
 		}
 	}
-	if err := CheckKey("sites.checks.labels", "team"); err != nil {
+	if err := keys.CheckKey("sites.checks.labels", "team"); err != nil {
 		t.Error(err)
 	}
 	for key, name := range map[string]string{"sites.checks.labels": "a-b", "sites.checks.headers": "a b", "sites.checks.expect.json": "a"} {
-		if err := CheckKey(key, name); err == nil {
+		if err := keys.CheckKey(key, name); err == nil {
 			t.Errorf("%s takes the key %q", key, name)
 		}
 	}
