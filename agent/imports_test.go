@@ -26,12 +26,13 @@ const module = "github.com/esawatch/esawatch/"
 // rooms says, for each package of the project, which others it may import and why.
 var rooms = map[string]map[string]string{
 	"cmd/esawatch": {
-		"agent":           "run and demo are the daemon",
-		"agent/config":    "every command but probe begins with the configuration",
-		"checks":          "check and probe run them with no daemon",
-		"checks/catalog":  "catalog prints it",
-		"checks/probe":    "probe names the flag of a setting that cannot be used",
-		"checks/edgetest": "demo shows a simulated edge that breaks",
+		"agent":                "run and demo are the daemon",
+		"agent/config":         "every command but probe begins with the configuration",
+		"agent/config/migrate": "import turns other monitors' configuration into ours",
+		"checks":               "check and probe run them with no daemon",
+		"checks/catalog":       "catalog prints it",
+		"checks/probe":         "probe names the flag of a setting that cannot be used",
+		"checks/edgetest":      "demo shows a simulated edge that breaks",
 	},
 
 	"agent": {
@@ -61,14 +62,17 @@ var rooms = map[string]map[string]string{
 		"checks/catalog": "the names of conditions",
 		"checks/probe":   "what assert says of a field",
 	},
+	"agent/config/migrate": {
+		"agent/config": "a value is judged as it will be when it is loaded",
+	},
 	"agent/schedule": {
 		"checks": "runs them",
 	},
 	"agent/incident": {
 		"agent/store":       "the keeper saves records",
 		"checks":            "a result is what it decides from",
-		"checks/exposition": "its metrics have series a check",
 		"checks/catalog":    "conditions and severities",
+		"checks/exposition": "its metrics have series a check",
 	},
 	"agent/outbox": {
 		"agent/incident": "records say what is owed",
@@ -91,16 +95,17 @@ var rooms = map[string]map[string]string{
 		"agent/config":      "a silence's duration is written as one of the configuration",
 		"agent/incident":    "shows records",
 		"agent/schedule":    "why a check that somebody wants now is not run",
+		"agent/store":       "a short form of recent results is kept over a restart",
 		"checks":            "shows results",
-		"checks/exposition": "/metrics is its, for the most part",
 		"checks/catalog":    "shows entries",
+		"checks/exposition": "/metrics is its, for the most part",
 		"checks/probe":      "how surely an answer came through ESA",
 	},
 
 	"checks": {
 		"checks/assert":     "judges an answer",
-		"checks/exposition": "writes its metrics",
 		"checks/catalog":    "explains it",
+		"checks/exposition": "writes its metrics",
 		"checks/probe":      "asks",
 	},
 	"checks/probe": {
@@ -160,7 +165,7 @@ var dependencies = map[string]struct {
 	"github.com/fsnotify/fsnotify":           {"files that change under us", []string{"agent"}},
 	"github.com/go-viper/mapstructure/v2":    {"koanf decodes with it", []string{"agent/config"}},
 	"github.com/google/go-cmp":               {"diffs in tests", nil},
-	"github.com/klauspost/compress":          {"Content-Encoding zstd; gzip of /metrics in less time", []string{"checks/probe", "agent/web"}},
+	"github.com/klauspost/compress":          {"Content-Encoding zstd; gzip of /metrics at a third of the time", []string{"checks/probe", "agent/web"}},
 	"github.com/knadh/koanf":                 {"merges the layers of the configuration", []string{"agent/config"}},
 	"github.com/mccutchen/go-httpbin/v2":     {"a server with many faces, in tests", nil},
 	"github.com/ohler55/ojg":                 {"the expectation json", []string{"checks/assert"}},
@@ -168,14 +173,14 @@ var dependencies = map[string]struct {
 	"github.com/quic-go/quic-go":             {"HTTP/3", []string{"checks/probe"}},
 	"github.com/robfig/cron/v3":              {"cron; the configuration refuses lines that it cannot read", []string{"agent/schedule", "agent/config"}},
 	"github.com/rogpeppe/go-internal":        {"whole-program tests as scripts", nil},
-	"github.com/santhosh-tekuri/jsonschema":  {"schemas in tests", nil},
+	"github.com/santhosh-tekuri/jsonschema":  {"the JSON Schema is held against a validator, in tests", nil},
 	"github.com/slack-go/slack":              {"Slack", []string{"notify/slack"}},
 	"github.com/spf13/cobra":                 {"commands", []string{"cmd/esawatch"}},
 	"github.com/spf13/pflag":                 {"cobra's flags", []string{"cmd/esawatch"}},
 	"github.com/wneessen/go-mail":            {"mail and SMTP", []string{"notify/email"}},
 	"go.etcd.io/bbolt":                       {"the store on disk", []string{"agent/store/boltstore"}},
 	"go.uber.org/goleak":                     {"goroutines left behind by tests", nil},
-	"go.yaml.in/yaml/v4":                     {"YAML", []string{"agent/config", "agent/web", "checks/catalog", "cmd/esawatch"}},
+	"go.yaml.in/yaml/v4":                     {"YAML", []string{"agent/config", "agent/config/migrate", "agent/web", "checks/catalog", "cmd/esawatch"}},
 	"golang.org/x/net":                       {"names and headers as net/http judges them", []string{"checks/assert", "checks/probe"}},
 	"golang.org/x/oauth2":                    {"client credentials", []string{"checks/probe"}},
 	"golang.org/x/sync":                      {"bounds and groups", []string{"agent", "cmd/esawatch"}},

@@ -90,6 +90,6 @@ no network.`,
 	}
 	root.PersistentFlags().StringArray("config", nil,
 		`configuration FILE or directory, repeatable, later ones win (default "config.yaml", else "/etc/esawatch/config.yaml")`)
-	root.AddCommand(newRun(), newCheck(), newProbe(), newValidate(), newCatalog(), newNotifyTest(), newSilence(), newDemo(), newBench(), newSchema(), newHealthy(), newMan(), newVersion())
+	root.AddCommand(newRun(), newCheck(), newProbe(), newValidate(), newCatalog(), newNotifyTest(), newSilence(), newDemo(), newBench(), newSchema(), newImport(), newHealthy(), newMan(), newVersion())
 	return root
 }
