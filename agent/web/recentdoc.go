@@ -235,7 +235,7 @@ func (d *docReader) ring() *ring {
 }
 
 func (d *docReader) hours() hours {
-	h := hours{last: uint32(d.number(math.MaxUint32))}
+	h := hours{last: uint32(d.number(maxHour))}
 	n := uint32(d.number(min(dayHours, uint64(h.last)) + 1))
 	for hour := h.last - n + 1; n > 0 && !d.bad; n, hour = n-1, hour+1 {
 		runs := d.number(math.MaxUint16)

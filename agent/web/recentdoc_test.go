@@ -2,7 +2,9 @@ package web
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"math"
 	"testing"
 	"time"
 
@@ -30,6 +32,33 @@ func TestReadDocCut(t *testing.T) {
 	n := 0
 	if err := readDoc(doc, func(string, *ring) { n++ }); err != nil || n != 2 {
 		t.Errorf("whole: %d checks, %v", n, err)
+	}
+}
+
+// TestReadDocHours: an hour that no clock shows is damage, and nothing that
+// would be counted to for ever.
+func TestReadDocHours(t *testing.T) {
+	doc := func(hour uint64) []byte {
+		b := appendText([]byte{docVersion, 1}, "home")
+		return append(binary.AppendUvarint(b, hour), 1, 5, 2, 0, 0) // 5 runs, 2 failed; no kinds, no results
+	}
+	for _, hour := range []uint64{maxHour + 1, math.MaxUint32, math.MaxUint64} {
+		if err := readDoc(doc(hour), func(string, *ring) { t.Error("it was taken") }); !errors.Is(err, errDocBroken) {
+			t.Errorf("hour %d: %v", hour, err)
+		}
+	}
+	read := false
+	err := readDoc(doc(maxHour), func(_ string, r *ring) {
+		read = true
+		if day := r.hours.tally(); day.runs != 5 || day.fails != 2 {
+			t.Errorf("got %+v", day)
+		}
+		if again := r.append(nil); !bytes.HasSuffix(doc(maxHour), again) {
+			t.Errorf("written again as % x", again)
+		}
+	})
+	if err != nil || !read {
+		t.Errorf("the last hour: %v", err)
 	}
 }
 

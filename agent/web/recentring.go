@@ -1,6 +1,7 @@
 package web
 
 import (
+	"math"
 	"math/bits"
 	"sync"
 	"time"
@@ -143,9 +144,12 @@ func (s short) seconds() float32 {
 	return float32(float64(us) / 1e6)
 }
 
+// maxHour is the last hour since 1970 whose seconds fit in an entry.
+const maxHour = math.MaxUint32 / 3600
+
 // hours counts results by the hour, over the last day: 104 bytes.
 type hours struct {
-	last   uint32                   // the newest hour that was counted, since 1970
+	last   uint32                   // the newest hour that was counted, since 1970; at most maxHour
 	counts [dayHours + 1]hourCounts // by hour modulo their number
 }
 
@@ -165,7 +169,7 @@ func (c *hourCounts) add(fail bool) {
 func (h *hours) at(hour uint32) *hourCounts { return &h.counts[hour%uint32(len(h.counts))] }
 
 func (h *hours) add(at time.Time, fail bool) {
-	hour := uint32(min(max(at.Unix()/3600, 0), 1<<32-1))
+	hour := uint32(min(max(at.Unix()/3600, 0), maxHour))
 	switch {
 	case hour > h.last:
 		for n := range min(hour-h.last, uint32(len(h.counts))) {
