@@ -1,10 +1,12 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"iter"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,26 +74,48 @@ func (s *Server) apiIncidents(w http.ResponseWriter, r *http.Request) {
 	}
 	want := wanted{site: site, state: state, limit: limit}
 	if id := q.text("before"); id != "" {
-		last, known, err := s.opts.Incidents.Incident(r.Context(), id)
-		switch {
-		case err != nil:
-			s.unread(w, r, err)
-			return
-		case !known:
-			problem(w, r, http.StatusNotFound, fmt.Sprintf("before %.100q: there is no such incident (any more)", id))
+		place, known := s.placeOf(id)
+		if !known {
+			problem(w, r, http.StatusNotFound, fmt.Sprintf("before %.100q: there is no such incident", id))
 			return
 		}
-		want.before = &last
+		want.before = &place
 	}
-	list, all, err := s.listIncidents(r, want)
+	list, more, err := s.beginIncidents(r, want)
 	if err != nil {
 		s.unread(w, r, err)
 		return
 	}
-	if all > len(list) && len(list) > 0 {
+	if more {
 		w.Header().Set("Link", linkToNext(r, list[len(list)-1].ID))
 	}
-	streamArray(w, r, incidentsJSON(list, s.content.Load().ExternalURL))
+	streamArray(w, r, s.incidentsJSON(r, list))
+}
+
+// beginIncidents finds what is wanted, and reads only the first past one: a store
+// that cannot be read is better told before the answer begins. more tells whether
+// the limit has left some out.
+func (s *Server) beginIncidents(r *http.Request, want wanted) (list []listed, more bool, err error) {
+	done, err := s.inTurn(r, want.site)
+	if err != nil {
+		return nil, false, err
+	}
+	defer done()
+	found, err := s.findIncidents(r, want)
+	if err != nil {
+		return nil, false, err
+	}
+	list = found[:min(want.limit, len(found))]
+	if i := slices.IndexFunc(list, func(l listed) bool { return l.known == nil }); i >= 0 {
+		inc, ok, err := s.readIncident(r.Context(), list[i])
+		if err != nil {
+			return nil, false, err
+		}
+		if ok {
+			list[i].known = inc
+		}
+	}
+	return list, len(found) > want.limit, nil
 }
 
 // linkToNext is the Link to what follows an incident in the list that was asked for.
@@ -102,10 +126,22 @@ func linkToNext(r *http.Request, id string) string {
 	return "<?" + values.Encode() + `>; rel="next"`
 }
 
-func incidentsJSON(list []incident.Incident, externalURL string) iter.Seq[incidentJSON] {
+// incidentsJSON reads the incidents of a list as they are sent: a thousand can be
+// a hundred megabytes, and a slow reader would have them held for a minute. Those
+// that are dropped meanwhile are left out.
+func (s *Server) incidentsJSON(r *http.Request, list []listed) iter.Seq[incidentJSON] {
+	// A reader that has gone is known by what is sent; one that is only slow may
+	// take longer than the patience of the request.
+	ctx := context.WithoutCancel(r.Context())
+	externalURL := s.content.Load().ExternalURL
 	return func(yield func(incidentJSON) bool) {
-		for i := range list {
-			if !yield(incidentOf(&list[i], externalURL)) {
+		for _, l := range list {
+			inc, ok, err := s.readIncident(ctx, l)
+			if err != nil {
+				s.opts.Log.Error("answer broken off", "path", r.URL.Path, "err", err)
+				panic(http.ErrAbortHandler)
+			}
+			if ok && !yield(incidentOf(inc, externalURL)) {
 				return
 			}
 		}

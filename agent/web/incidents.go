@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -34,9 +35,9 @@ func (s *Server) incidents(w http.ResponseWriter, r *http.Request) {
 
 // wanted is which incidents are to be listed.
 type wanted struct {
-	site   string             // "": of all sites
-	state  string             // open, resolved; "": both
-	before *incident.Incident // only those that follow it; nil: from the beginning
+	site   string  // "": of all sites
+	state  string  // open, resolved; "": both
+	before *listed // only those that follow it; nil: from the beginning
 	limit  int
 }
 
@@ -46,14 +47,11 @@ type wanted struct {
 // Past ones are read from the store one by one, about 0.1 ms each. Those of all
 // sites are read one request after another.
 func (s *Server) listIncidents(r *http.Request, want wanted) (list []incident.Incident, all int, err error) {
-	if want.site == "" {
-		select {
-		case s.reading <- struct{}{}:
-			defer func() { <-s.reading }()
-		case <-r.Context().Done():
-			return nil, 0, r.Context().Err()
-		}
+	done, err := s.inTurn(r, want.site)
+	if err != nil {
+		return nil, 0, err
 	}
+	defer done()
 	found, err := s.findIncidents(r, want)
 	if err != nil {
 		return nil, 0, err
@@ -62,19 +60,39 @@ func (s *Server) listIncidents(r *http.Request, want wanted) (list []incident.In
 		if len(list) == want.limit {
 			break
 		}
-		inc, ok := f.known, true
-		if inc == nil {
-			var past incident.Incident
-			if past, ok, err = s.opts.Incidents.Recall(r.Context(), f.Past); err != nil {
-				return nil, 0, err
-			}
-			inc = &past
+		inc, ok, err := s.readIncident(r.Context(), f)
+		if err != nil {
+			return nil, 0, err
 		}
 		if ok {
 			list = append(list, *inc)
 		}
 	}
 	return list, len(found), nil
+}
+
+// inTurn waits until no other request reads the incidents of all sites, if this
+// one is about to. done ends its turn.
+func (s *Server) inTurn(r *http.Request, site string) (done func(), err error) {
+	if site != "" {
+		return func() {}, nil
+	}
+	select {
+	case s.reading <- struct{}{}:
+		return func() { <-s.reading }, nil
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+}
+
+// readIncident reads an incident of a list, unless it is known already. The bool
+// is as that of incident.Keeper.Recall.
+func (s *Server) readIncident(ctx context.Context, l listed) (*incident.Incident, bool, error) {
+	if l.known != nil {
+		return l.known, true, nil
+	}
+	inc, ok, err := s.opts.Incidents.Recall(ctx, l.Past)
+	return &inc, ok, err
 }
 
 // listed is an incident of a list: one of a record, or one of the history that
@@ -91,6 +109,20 @@ func listedOf(inc *incident.Incident) listed {
 }
 
 func (l *listed) open() bool { return l.known != nil && l.known.Open() }
+
+// placeOf is where the incident of an ID stands in a list, be it kept any more or
+// not: its ID tells when it was opened. The bool is false for what is no ID.
+func (s *Server) placeOf(id string) (listed, bool) {
+	for _, rec := range s.opts.Incidents.Records() {
+		for i := range rec.Incidents {
+			if rec.Incidents[i].ID == id {
+				return listedOf(&rec.Incidents[i]), true
+			}
+		}
+	}
+	past := incident.Past{ID: id}
+	return listed{Past: past, opened: past.Opened()}, !past.Opened().IsZero()
+}
 
 // inOrder compares two as they are listed: what is open first, then the newest.
 // No two that differ are alike, so that a list can be gone on with.
@@ -121,7 +153,7 @@ func (s *Server) findIncidents(r *http.Request, want wanted) ([]listed, error) {
 	}
 	found = slices.DeleteFunc(found, func(l listed) bool {
 		return want.site != "" && l.Site != want.site || want.state != "" && l.open() != (want.state == "open") ||
-			want.before != nil && inOrder(l, listedOf(want.before)) <= 0
+			want.before != nil && inOrder(l, *want.before) <= 0
 	})
 	slices.SortFunc(found, inOrder)
 	return found, nil
