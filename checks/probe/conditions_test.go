@@ -152,7 +152,7 @@ func TestTimeout(t *testing.T) {
 }
 
 func TestTimeoutLongEnoughFor524(t *testing.T) {
-	r := (&run{p: &Probe{req: Request{Timeout: 35 * time.Second}}}).lateness(phaseProcessing)
+	r := (&run{p: &Probe{manner: &manner{req: Request{Timeout: 35 * time.Second}}}}).lateness(phaseProcessing)
 	if len(r.notes) != 0 {
 		t.Errorf("got notes %q", r.notes)
 	}
@@ -237,7 +237,7 @@ func TestConnectUnreachable(t *testing.T) {
 func TestMostTellingAddress(t *testing.T) {
 	unreachable := &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ENETUNREACH)}
 	refused := &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
-	r := &run{p: &Probe{}, resp: &Response{}, dialTarget: "shop.test:443"}
+	r := &run{p: &Probe{manner: &manner{}}, resp: &Response{}, dialTarget: "shop.test:443"}
 	r.tried("[2001:db8::1]:443", unreachable)
 	r.tried("192.0.2.1:443", refused)
 	f := r.explain(t.Context(), t.Context(), unreachable, phaseConnect)

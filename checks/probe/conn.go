@@ -182,13 +182,9 @@ func (p *Probe) network(kind string) string {
 // is refused.
 func (r *run) handshake(ctx context.Context, nc net.Conn) (*tls.Conn, error) {
 	r.clock.enter(phaseTLS)
-	config, err := r.p.tls.current()
+	config, err := r.p.tls.current(r.serverName)
 	if err != nil {
 		return nil, err
-	}
-	if config.ServerName != r.serverName {
-		config = config.Clone()
-		config.ServerName = r.serverName
 	}
 	tc := tls.Client(nc, config)
 	if err := tc.HandshakeContext(ctx); err != nil {
@@ -196,31 +192,33 @@ func (r *run) handshake(ctx context.Context, nc net.Conn) (*tls.Conn, error) {
 		return nil, err
 	}
 	cs := tc.ConnectionState()
-	r.resp.TLS = r.p.tlsState(&cs)
+	r.resp.TLS = r.p.lastTLS.describe(&cs)
 	if r.p.req.HTTPVersion == "2" && cs.NegotiatedProtocol != "h2" {
 		return nil, errors.New("the server does not agree to speak HTTP/2 (ALPN)")
 	}
 	return tc, nil
 }
 
-// knownTLS remembers the last handshake's findings: certificates seldom change,
-// and describing them costs more than comparing them.
-type knownTLS struct {
+// knownTLS remembers what the last handshake with an address showed: certificates
+// seldom change, and describing them costs more than comparing them.
+type knownTLS struct{ last atomic.Pointer[describedTLS] }
+
+type describedTLS struct {
 	chain           []*x509.Certificate
 	version, cipher uint16
 	state           *TLSState
 }
 
-// tlsState describes a handshake.
-func (p *Probe) tlsState(cs *tls.ConnectionState) *TLSState {
+// describe says what a handshake showed.
+func (k *knownTLS) describe(cs *tls.ConnectionState) *TLSState {
 	same := func(a, b *x509.Certificate) bool { return a.Equal(b) }
-	if k := p.lastTLS.Load(); k != nil && k.version == cs.Version && k.cipher == cs.CipherSuite &&
-		slices.EqualFunc(k.chain, cs.PeerCertificates, same) {
-		return k.state
+	if d := k.last.Load(); d != nil && d.version == cs.Version && d.cipher == cs.CipherSuite &&
+		slices.EqualFunc(d.chain, cs.PeerCertificates, same) {
+		return d.state
 	}
-	k := &knownTLS{cs.PeerCertificates, cs.Version, cs.CipherSuite, newTLSState(cs)}
-	p.lastTLS.Store(k)
-	return k.state
+	d := &describedTLS{cs.PeerCertificates, cs.Version, cs.CipherSuite, newTLSState(cs)}
+	k.last.Store(d)
+	return d.state
 }
 
 // idleConns keeps connections between runs.
@@ -272,7 +270,11 @@ func (p *idleConns) put(c *conn) bool {
 	return true
 }
 
+// close closes all of them; nil has none.
 func (p *idleConns) close() {
+	if p == nil {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true

@@ -37,9 +37,9 @@ const (
 )
 
 // dialNameServer is the resolver's way to its servers: it listens in.
-func (p *Probe) dialNameServer(ctx context.Context, network, address string) (net.Conn, error) {
-	if p.nameServer != "" {
-		address = p.nameServer
+func (m *manner) dialNameServer(ctx context.Context, network, address string) (net.Conn, error) {
+	if m.nameServer != "" {
+		address = m.nameServer
 	}
 	var d net.Dialer
 	c, err := d.DialContext(ctx, network, address)

@@ -87,12 +87,10 @@ func (r *run) dialQUIC(ctx context.Context, address netip.AddrPort) (*conn, erro
 	if r.foreign() && address.Addr().IsLinkLocalUnicast() {
 		return nil, errLinkLocal
 	}
-	config, err := r.p.tls.current()
+	config, err := r.p.tls.current(r.serverName)
 	if err != nil {
 		return nil, err
 	}
-	config = config.Clone() // quic-go changes it
-	config.ServerName = r.serverName
 	udp, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(address))
 	if err != nil {
 		return nil, err
@@ -120,7 +118,7 @@ func (r *run) dialQUIC(ctx context.Context, address netip.AddrPort) (*conn, erro
 		return nil, err
 	}
 	cs := qc.ConnectionState().TLS
-	r.resp.TLS = r.p.tlsState(&cs)
+	r.resp.TLS = r.p.lastTLS.describe(&cs)
 	h3 := &http3.Transport{DisableCompression: true, MaxResponseHeaderBytes: headerLimit}
 	return &conn{
 		RoundTripper: h3.NewClientConn(qc),

@@ -29,7 +29,7 @@ type proxy struct {
 }
 
 // newProxy reads proxy_url and refuses what a proxy would make us ignore.
-func newProxy(req *Request, target *url.URL) (*proxy, error) {
+func (c *Common) newProxy(req *Request, target *url.URL) (*proxy, error) {
 	u, err := url.Parse(req.ProxyURL)
 	if err != nil {
 		return nil, fieldErrorf("proxy_url", "is no URL") // its text may hold a password
@@ -51,7 +51,9 @@ func newProxy(req *Request, target *url.URL) (*proxy, error) {
 		port = u.Port()
 	}
 	p := &proxy{url: u, address: net.JoinHostPort(host, port), userAgent: req.UserAgent}
-	p.tls = &tlsSettings{opts: TLSOptions{CAFile: req.TLS.CAFile, systemToo: true}, alpn: []string{"http/1.1"}, serverName: host}
+	if p.tls, err = c.tlsOf(TLSOptions{CAFile: req.TLS.CAFile, systemToo: true}, "http/1.1"); err != nil {
+		return nil, err
+	}
 	if p.isHTTP() && target.Scheme == "http" {
 		if req.ConnectTo != "" {
 			return nil, fieldErrorf("connect_to", "cannot be kept for an http URL with an HTTP proxy, which connects itself")
@@ -105,7 +107,7 @@ func (p *proxy) dial(ctx context.Context, r *run) (net.Conn, error) {
 	if err != nil || p.url.Scheme != "https" {
 		return nc, err
 	}
-	config, err := p.tls.current()
+	config, err := p.tls.current(p.host())
 	if err != nil {
 		nc.Close()
 		return nil, err

@@ -71,7 +71,7 @@ func runOf(ctx context.Context) *run { return ctx.Value(runKey{}).(*run) }
 func (p *Probe) Do(ctx context.Context) *Response {
 	r := &run{p: p, secrets: p.secrets[:len(p.secrets):len(p.secrets)], resp: &Response{
 		StartedAt: time.Now(),
-		URL:       p.target.String(),
+		URL:       p.url,
 		Edge:      Edge{ViaESA: ViaNo},
 	}}
 	header, err := p.auth.apply(ctx, p.header, &r.secrets)
@@ -155,9 +155,9 @@ func (r *run) begin(h hop) {
 	r.url, r.serverName = h.url, r.p.serverNameOf(h.url)
 	r.dialTarget = r.p.dialAddress(h.url)
 	r.dialHost, _, _ = net.SplitHostPort(r.dialTarget)
-	r.resp.URL = h.url.String()
+	r.resp.URL = r.p.url
 	if r.resp.Redirects > 0 {
-		r.resp.URL = r.secrets.cleanURL(r.resp.URL) // the server wrote it
+		r.resp.URL = r.secrets.cleanURL(h.url.String()) // the server wrote it
 	}
 	r.resp.StatusCode, r.resp.Header, r.resp.HTTPVersion = 0, nil, ""
 	r.resp.TLS, r.resp.RemoteAddr, r.peer = nil, "", nil

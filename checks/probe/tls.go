@@ -23,11 +23,23 @@ type tlsSettings struct {
 	opts       TLSOptions
 	minVersion uint16
 	alpn       []string
-	serverName string // of the request's own host
 
 	mu     sync.Mutex
 	config *tls.Config
 	stamps [3]fileStamp
+}
+
+// newTLSSettings reads the files that are set. Its error is a *FieldError.
+func newTLSSettings(opts TLSOptions, alpn []string) (*tlsSettings, error) {
+	version, err := tlsVersion(opts.MinVersion)
+	if err != nil {
+		return nil, &FieldError{"tls.min_version", err}
+	}
+	s := &tlsSettings{opts: opts, minVersion: version, alpn: alpn}
+	if err := s.refresh(); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // fileStamp is what changes when a file does.
@@ -36,24 +48,35 @@ type fileStamp struct {
 	changed time.Time
 }
 
-// current is the configuration by the files as they are now. It is shared and
-// must not be changed.
-func (s *tlsSettings) current() (*tls.Config, error) {
+// current is the configuration by the files as they are now, for a handshake
+// with a server of that name.
+func (s *tlsSettings) current(serverName string) (*tls.Config, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	stamps, err := s.look()
-	if err != nil {
+	if err := s.refresh(); err != nil {
 		return nil, &localError{err}
 	}
+	config := s.config.Clone()
+	config.ServerName = serverName
+	return config, nil
+}
+
+// refresh makes the configuration if there is none or its files have changed.
+// The caller holds s.mu, or is the only one who knows s.
+func (s *tlsSettings) refresh() error {
+	stamps, err := s.look()
+	if err != nil {
+		return err
+	}
 	if s.config != nil && stamps == s.stamps {
-		return s.config, nil
+		return nil
 	}
 	config, err := s.build()
 	if err != nil {
-		return nil, &localError{err}
+		return err
 	}
 	s.config, s.stamps = config, stamps
-	return config, nil
+	return nil
 }
 
 // look takes the stamps of the files that are set.
@@ -78,7 +101,6 @@ func (s *tlsSettings) build() (*tls.Config, error) {
 	config := &tls.Config{
 		MinVersion:         s.minVersion,
 		NextProtos:         s.alpn,
-		ServerName:         s.serverName,
 		InsecureSkipVerify: s.opts.InsecureSkipVerify,
 	}
 	if s.opts.CAFile != "" {
