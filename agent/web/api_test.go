@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -399,7 +400,8 @@ func (d *leaver) Write(b []byte) (int, error) {
 func TestProblemsElsewhere(t *testing.T) {
 	sc := newScene(t, func(o *Options) {
 		o.Reload = func() error {
-			return config.Errors{{File: "a.yaml", Line: 3, Path: "web.listen", Msg: "is wrong"}, {File: "b.yaml", Msg: "is missing"}}
+			return fmt.Errorf("the configuration has 2 errors:\n%w",
+				config.Errors{{File: "a.yaml", Line: 3, Path: "web.listen", Msg: "is wrong"}, {File: "b.yaml", Msg: "is missing"}})
 		}
 		o.Ready = func() error { return errors.New("the disk is full") }
 	})

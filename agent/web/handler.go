@@ -3,7 +3,6 @@ package web
 import (
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/esawatch/esawatch/agent/config"
 )
@@ -87,7 +86,7 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
 			faults = append(faults, fault{Detail: e.Error()})
 		}
 	}
-	problem(w, r, http.StatusInternalServerError, kept+": "+strings.ReplaceAll(err.Error(), "\n", "; "), faults...)
+	problem(w, r, http.StatusInternalServerError, kept+": "+inOneLine(faults), faults...)
 }
 
 // say answers 200 with a word.

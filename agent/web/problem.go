@@ -41,11 +41,16 @@ func problem(w http.ResponseWriter, r *http.Request, status int, detail string, 
 
 // invalid answers 400 with all that is wrong.
 func invalid(w http.ResponseWriter, r *http.Request, faults []fault) {
+	problem(w, r, http.StatusBadRequest, inOneLine(faults), faults...)
+}
+
+// inOneLine is what all faults say, in one line.
+func inOneLine(faults []fault) string {
 	details := make([]string, len(faults))
 	for i, f := range faults {
-		details[i] = f.Detail
+		details[i] = strings.ReplaceAll(f.Detail, "\n", "; ")
 	}
-	problem(w, r, http.StatusBadRequest, strings.Join(details, "; "), faults...)
+	return strings.Join(details, "; ")
 }
 
 // explained turns the errors of next into problems for who asks for JSON: a

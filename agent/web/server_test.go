@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -129,6 +130,29 @@ func TestHealthListener(t *testing.T) {
 		if got.StatusCode != tt.want {
 			t.Errorf("%s%s as %q: got %d, want %d", tt.addr, tt.path, tt.user, got.StatusCode, tt.want)
 		}
+	}
+}
+
+// TestFaultsOfOurOwnAreLogged: a panic in a handler is an error of this program,
+// and what clients do wrong is not.
+func TestFaultsOfOurOwnAreLogged(t *testing.T) {
+	var log strings.Builder
+	opts := options()
+	opts.Log = slog.New(slog.NewTextHandler(&log, nil))
+	opts.Healthy = func() error { panic("never thought of") }
+	opts.Ready = func() error { panic(http.ErrAbortHandler) }
+	s, stop := start(t, opts)
+	for _, path := range []string{"/-/ready", "/-/healthy"} {
+		resp, err := http.DefaultTransport.RoundTrip(request(t, "GET", s.Addr(), path, nil))
+		if err == nil {
+			t.Errorf("%s: got %s, want a connection that breaks off", path, resp.Status)
+			_ = resp.Body.Close()
+		}
+	}
+	stop()
+	if got := log.String(); strings.Count(got, "level=ERROR") != 1 ||
+		!strings.Contains(got, "never thought of") || !strings.Contains(got, "path=/-/healthy") {
+		t.Errorf("the log says\n%s", got)
 	}
 }
 
