@@ -1,9 +1,12 @@
 package config
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -68,6 +71,56 @@ sites:
 	}
 	if got := seenBy(t, dir, "nowhere"); !maps.Equal(got, map[string]bool{"nowhere": false}) {
 		t.Errorf("seen %v, want the file that is not there", got)
+	}
+}
+
+// TestSeenByDefault: a default path that is not there yet is looked at, too.
+func TestSeenByDefault(t *testing.T) {
+	t.Chdir(t.TempDir())
+	load := func() (seen []string) {
+		_, _ = Load(nil, Options{Environ: []string{}, Seen: func(in Input) { seen = append(seen, in.Path) }})
+		return seen
+	}
+	if got := load(); !slices.Equal(got, DefaultPaths()) {
+		t.Errorf("with no file there it looked at %q, want %q", got, DefaultPaths())
+	}
+	put(t, ".", "config.yaml", smallest)
+	if got := load(); !slices.Equal(got, DefaultPaths()[:1]) {
+		t.Errorf("with the first there it looked at %q, want %q", got, DefaultPaths()[:1])
+	}
+}
+
+// TestPipes: no pipe holds up a Load, be it in the place of the configuration or
+// of what it names. One that somebody writes to is as good as a file.
+func TestPipes(t *testing.T) {
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	put(t, dir, "secret.yaml", smallest+"\nreceivers: [{name: hook, webhook: {url_file: pipe}}]\n")
+	put(t, dir, "ca.yaml", smallest+"\ndefaults: {tls: {ca_file: pipe}}\n")
+	for name, want := range map[string]string{
+		"pipe":        "the file is empty",
+		"secret.yaml": "is a pipe or a device",
+		"ca.yaml":     "is a pipe or a device",
+	} {
+		if _, err := Load([]string{filepath.Join(dir, name)}, Options{Environ: []string{}}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", name, err, want)
+		}
+	}
+
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	go func() {
+		_, _ = w.WriteString(smallest) // a failure to write is one to load
+		_ = w.Close()
+	}()
+	if _, err := Load([]string{fmt.Sprintf("/dev/fd/%d", r.Fd())}, Options{Environ: []string{}}); err != nil {
+		t.Errorf("from a pipe: %v", err)
 	}
 }
 

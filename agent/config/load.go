@@ -13,6 +13,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/v2"
@@ -21,6 +23,9 @@ import (
 
 // maxFile bounds one file: 10,000 checks with all their settings are half of it.
 const maxFile = 8 << 20 // bytes
+
+// pipePatience is how long a pipe may take to give a file's content.
+const pipePatience = 30 * time.Second
 
 // separator joins the keys of a path inside koanf. No key can hold it.
 const separator = "\x00"
@@ -159,7 +164,10 @@ func (l *loader) load(paths []string) (*Config, error) {
 // findFiles turns what was asked for into files.
 func (l *loader) findFiles(paths []string) []string {
 	if len(paths) == 0 {
-		i := slices.IndexFunc(DefaultPaths(), exists)
+		i := slices.IndexFunc(DefaultPaths(), func(path string) bool {
+			l.see(path, false) // what is not there may come
+			return exists(path)
+		})
 		if i < 0 {
 			l.report(Pos{}, "", newProblem("--config FILE names another", "there is no configuration: neither %s", strings.Join(DefaultPaths(), " nor ")))
 			l.badRoot = true
@@ -246,12 +254,16 @@ func (l *loader) loadFile(name string) error {
 	return l.config.Load(confmap.Provider(tree, ""), nil, koanf.WithMergeFunc(overlay))
 }
 
+// readFile reads a file of the configuration. It may be a pipe, as in
+// --config <(…), but one that nobody writes to must not hold up the program, its
+// end, or every later reload: it is empty, or waited for within bounds.
 func readFile(name string) ([]byte, error) {
-	f, err := os.Open(name)
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	_ = f.SetReadDeadline(time.Now().Add(pipePatience)) // a regular file has none, and needs none
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err == nil && len(data) > maxFile {
 		return nil, errors.New("larger than 8 MiB; several files may share the sites")

@@ -216,7 +216,7 @@ func (r *reader) fileProblem(s string, err error) *problem {
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pe.Err
 	}
-	for _, plain := range []error{errEmptySecret, errLargeSecret, errNotAFile} {
+	for _, plain := range []error{errEmptySecret, errLargeSecret, errNotAFile, errNotRegular} {
 		if errors.Is(err, plain) {
 			return newProblem(hint, "the file %s %v", quote(s), plain)
 		}
@@ -224,19 +224,35 @@ func (r *reader) fileProblem(s string, err error) *problem {
 	return newProblem(hint, "the file %s cannot be read: %v", quote(s), err)
 }
 
-var errNotAFile = errors.New("is a directory")
+var (
+	errNotAFile   = errors.New("is a directory")
+	errNotRegular = errors.New("is a pipe or a device, which cannot be read again and again")
+)
+
+// regular refuses what to open might wait for ever.
+func regular(info fs.FileInfo) error {
+	switch {
+	case info.IsDir():
+		return errNotAFile
+	case !info.Mode().IsRegular():
+		return errNotRegular
+	}
+	return nil
+}
 
 func readable(path string) error {
+	info, err := os.Stat(path)
+	if err == nil {
+		err = regular(info)
+	}
+	if err != nil {
+		return err
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err == nil && info.IsDir() {
-		return errNotAFile
-	}
-	return err
+	return f.Close()
 }
 
 // anything reads a free value, as JSON has them.

@@ -97,6 +97,9 @@ func (s *secretSource) get() (string, error) {
 	if s.stamp.matches(info) {
 		return s.value, nil
 	}
+	if err := regular(info); err != nil {
+		return "", fmt.Errorf("read secret file %q: %w", s.file, err)
+	}
 	value, err := readSecret(s.file)
 	if err != nil {
 		return "", err
