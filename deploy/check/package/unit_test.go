@@ -5,8 +5,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/esawatch/esawatch/deploy/check/stack"
@@ -55,6 +57,39 @@ func TestUnitIsHardened(t *testing.T) {
 	t.Logf("exposure %v of 10", exposed)
 	if exposed > mostExposed {
 		t.Errorf("exposure %v, want at most %v:\n%s", exposed, mostExposed, out)
+	}
+}
+
+// TestCrashIsStartedAgain: systemd starts the service again after a crash and
+// after its watchdog's SIGABRT, but not with a configuration that cannot be
+// loaded. Go's own exit status is the same for all three.
+func TestCrashIsStartedAgain(t *testing.T) {
+	program := stack.Build(t)
+	final := unitSettings(t, "RestartPreventExitStatus")
+	dir := t.TempDir()
+	config := filepath.Join(dir, "config.yaml")
+	start := func(text string) *running {
+		write(t, config, text)
+		return startService(t, service{command: []string{program, "run", "--config", config}, notify: true, env: unitSettings(t, "Environment")})
+	}
+
+	s := start("agent: {data_dir: '" + dir + "'}\nweb: {listen: 127.0.0.1:0}\nsites: [{name: shop, url: 'http://127.0.0.1:1'}]\n")
+	s.until("ready", func() bool { return s.told("READY=1") > 0 })
+	if err := s.cmd.Process.Signal(syscall.SIGABRT); err != nil {
+		t.Fatal(err)
+	}
+	<-s.done
+	if !strings.Contains(s.out(), "goroutine 1 ") {
+		t.Error("the watchdog's signal leaves no stack trace")
+	}
+	if code := s.cmd.ProcessState.ExitCode(); slices.Contains(final, strconv.Itoa(code)) {
+		t.Errorf("after the watchdog's signal it ended with %d, and would not be started again", code)
+	}
+
+	s = start("sites: []\n")
+	<-s.done
+	if code := s.cmd.ProcessState.ExitCode(); !slices.Contains(final, strconv.Itoa(code)) {
+		t.Errorf("with a configuration that cannot be loaded it ended with %d, and would be started for ever", code)
 	}
 }
 
