@@ -157,7 +157,10 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 		WriteTimeout:      60 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		// Of HTTP/2, the timeouts above end a request and not the connection that
+		// it came by, which a client that reads nothing would keep for ever.
+		HTTP2:    &http.HTTP2Config{WriteByteTimeout: 30 * time.Second, SendPingTimeout: time.Minute},
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }
 
