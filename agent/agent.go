@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -129,7 +130,8 @@ func (a *Agent) Addr() net.Addr { return a.web.Addr() }
 func (a *Agent) Run(ctx context.Context) error {
 	defer a.release()
 	cfg := a.current().Config
-	a.log.Info("watching", "checks", len(a.current().Checks), "sites", len(cfg.Sites),
+	debug.FreeOSMemory() // to read a configuration takes several times what is kept of it
+	a.log.Info("watching", "checks", len(a.current().Checks), "sites", a.current().Sites,
 		"location", cfg.Agent.Location, "listen", a.Addr().String(), "version", a.opts.Version)
 	err := runStages(ctx, cfg.Agent.ShutdownTimeout, []stage{
 		{"reload", a.watchFiles},

@@ -23,7 +23,7 @@ import (
 // house is a real agent in a folder of its own, watching a simulated edge.
 type house struct {
 	*Agent
-	t      *testing.T
+	t      testing.TB
 	folder string
 	edge   *edgetest.Edge
 	log    lockedBuffer
@@ -38,7 +38,7 @@ receivers: [{name: screen, console: {}}]
 `
 
 // newHouse writes a configuration; start makes an agent of it.
-func newHouse(t *testing.T, text string) *house {
+func newHouse(t testing.TB, text string) *house {
 	t.Helper()
 	h := &house{t: t, folder: t.TempDir()}
 	var err error

@@ -21,6 +21,7 @@ import (
 // been found by then, so that a reload takes all of it or nothing.
 type Plan struct {
 	Config    *config.Config
+	Sites     int             // how many
 	Checks    []*checks.Check // the enabled ones, in the order of the configuration
 	Policies  map[string]incident.Policy
 	Receivers []outbox.Receiver
@@ -56,6 +57,7 @@ func Build(cfg *config.Config, opts BuildOptions) (*Plan, error) {
 	}
 	p := &Plan{
 		Config:   cfg,
+		Sites:    len(cfg.Sites),
 		Policies: map[string]incident.Policy{},
 		specs:    map[string]checkSpec{},
 		Timings: incident.Timings{
@@ -64,7 +66,7 @@ func Build(cfg *config.Config, opts BuildOptions) (*Plan, error) {
 			RepeatInterval: cfg.Alerting.RepeatInterval,
 		},
 	}
-	b := builder{plan: p, opts: opts, id: IdentityOf(cfg, opts.Version)}
+	b := builder{plan: p, opts: opts, maker: checkMaker{id: IdentityOf(cfg, opts.Version)}}
 	b.catalogs()
 	b.checks()
 	b.receivers()
@@ -75,6 +77,13 @@ func Build(cfg *config.Config, opts BuildOptions) (*Plan, error) {
 		return nil, b.errs
 	}
 	return p, nil
+}
+
+// trim drops what was only needed to put the plan in force: with many checks
+// that is most of it.
+func (p *Plan) trim() {
+	p.Config = p.Config.WithoutSites()
+	p.Policies, p.specs, p.Windows = nil, nil, nil
 }
 
 // Close frees what the plan's checks and receivers hold. It is for a plan that
@@ -114,11 +123,11 @@ func IdentityOf(cfg *config.Config, version string) Identity {
 }
 
 type builder struct {
-	plan *Plan
-	opts BuildOptions
-	id   Identity
-	cats catalogs
-	errs config.Errors
+	plan  *Plan
+	opts  BuildOptions
+	maker checkMaker
+	cats  catalogs
+	errs  config.Errors
 }
 
 // fail notes an error about the value at path.
@@ -159,7 +168,7 @@ func (b *builder) checks() {
 }
 
 func (b *builder) check(site *config.Site, c *config.Check) {
-	check, err := BuildCheck(site, c, b.cats.forCheck(c), b.id)
+	check, err := b.maker.check(site, c, b.cats.forCheck(c))
 	for _, e := range fieldErrors(err) {
 		path, cause := c.ConfigPath(), e
 		if field, ok := errors.AsType[*probe.FieldError](e); ok {

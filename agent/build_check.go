@@ -31,6 +31,19 @@ type Identity struct {
 // *probe.FieldError for each setting that cannot be used, whose Field is the
 // setting's name below the check.
 func BuildCheck(site *config.Site, c *config.Check, cat *catalog.Catalog, id Identity) (*checks.Check, error) {
+	return (&checkMaker{id: id}).check(site, c, cat)
+}
+
+// checkMaker makes checks that share what is equal between them. There may be
+// ten thousand, and nearly all of them ask and expect alike.
+type checkMaker struct {
+	id     Identity
+	probes probe.Common
+	expect map[string]assert.List // by what is expected, as text
+}
+
+// check is BuildCheck.
+func (m *checkMaker) check(site *config.Site, c *config.Check, cat *catalog.Catalog) (*checks.Check, error) {
 	var errs []error
 	note := func(err error) {
 		if err != nil {
@@ -38,31 +51,48 @@ func BuildCheck(site *config.Site, c *config.Check, cat *catalog.Catalog, id Ide
 		}
 	}
 	check := &checks.Check{
-		Site: c.Site, Name: c.Name, Location: id.Location,
+		Site: c.Site, Name: c.Name, Location: m.id.Location,
 		URL: c.URL, Method: c.Method,
 		Catalog: cat, Severity: c.Severity, RunbookURL: c.RunbookURL,
 	}
 	expect := expectOf(&c.Expect)
 	var err error
-	check.Expect, err = assert.Build(expect)
+	check.Expect, err = m.list(expect)
 	note(prefixed("expect.", err))
 
-	req, err := requestOf(c, id)
+	req, err := requestOf(c, m.id)
 	note(err)
-	edge, err := probe.New(req)
+	edge, err := m.probes.New(req)
 	if note(err); err == nil {
 		check.Edge = edge
 	}
 	if site != nil && site.Origin != nil {
-		note(addOrigin(check, site, req, expect))
+		note(m.addOrigin(check, site, req, expect))
 	}
 	return check, errors.Join(errs...)
+}
+
+// list makes expectations ready, once for all checks that have the same.
+func (m *checkMaker) list(e assert.Expect) (assert.List, error) {
+	key := fmt.Sprintf("%#v", e) // maps are in order of their keys
+	if list, ok := m.expect[key]; ok {
+		return list, nil
+	}
+	list, err := assert.Build(e)
+	if err != nil {
+		return nil, err
+	}
+	if m.expect == nil {
+		m.expect = map[string]assert.List{}
+	}
+	m.expect[key] = list
+	return list, nil
 }
 
 // addOrigin gives the check its second leg: the same request, dialled at the
 // origin's address. A check of another host than the site's has none: that
 // host's origin is not known.
-func addOrigin(check *checks.Check, site *config.Site, req probe.Request, expect assert.Expect) error {
+func (m *checkMaker) addOrigin(check *checks.Check, site *config.Site, req probe.Request, expect assert.Expect) error {
 	u, err := url.Parse(req.URL)
 	if err != nil {
 		return fmt.Errorf("url: %w", err)
@@ -79,11 +109,11 @@ func addOrigin(check *checks.Check, site *config.Site, req probe.Request, expect
 		req.URL = u.String()
 		check.OriginURL = req.URL
 	}
-	origin, err := probe.New(originRequest(req, o, u.Scheme))
+	origin, err := m.probes.New(originRequest(req, o, u.Scheme))
 	if err != nil {
 		return prefixed("origin.", err)
 	}
-	check.OriginExpect, err = assert.Build(originExpect(expect))
+	check.OriginExpect, err = m.list(originExpect(expect))
 	if err != nil {
 		origin.Close()
 		return nil // said already of the edge's

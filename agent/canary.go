@@ -15,7 +15,7 @@ import (
 func (b *builder) canaries() {
 	cfg := b.plan.Config
 	for i, u := range cfg.Agent.Canaries {
-		c, err := newCanary(u, b.id.UserAgent)
+		c, err := newCanary(u, b.maker.id.UserAgent)
 		if err != nil {
 			b.fail(fmt.Sprintf("agent.canaries[%d]", i), err)
 			continue
@@ -23,7 +23,7 @@ func (b *builder) canaries() {
 		b.plan.canaries = append(b.plan.canaries, c)
 	}
 	if len(b.plan.canaries) > 0 {
-		b.plan.Policies[checks.FullName(networkSite(b.id.Location), networkCheck)] = incident.Policy{
+		b.plan.Policies[checks.FullName(networkSite(b.maker.id.Location), networkCheck)] = incident.Policy{
 			Failures: 2, ResolveAfter: 2, Flapping: incident.Flapping(cfg.Alerting.Flapping),
 		}
 	}

@@ -18,7 +18,7 @@ type Status struct {
 // Status tells what the agent is at now.
 func (a *Agent) Status() Status {
 	a.reloading.Lock()
-	s := Status{Sites: len(a.plan.Config.Sites), Checks: len(a.plan.Checks), Stale: a.failure != ""}
+	s := Status{Sites: a.plan.Sites, Checks: len(a.plan.Checks), Stale: a.failure != ""}
 	a.reloading.Unlock()
 	s.Incidents = len(a.keeper.Open())
 	return s

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"runtime/debug"
 	"time"
 
 	"github.com/esawatch/esawatch/agent/config"
@@ -52,6 +53,7 @@ func (a *Agent) reload(asked bool) error {
 		return err
 	}
 	a.failure = ""
+	debug.FreeOSMemory() // as at the start
 	a.log.Info("configuration loaded", "checks", len(plan.Checks), "receivers", len(plan.Receivers))
 	return nil
 }
@@ -81,7 +83,7 @@ func (a *Agent) load() (*Plan, error) {
 		return nil, err
 	}
 	if a.started == nil {
-		a.started = cfg
+		a.started = cfg.WithoutSites()
 	} else {
 		a.warnOfRestart(cfg)
 		// Results, states and metrics carry the location; half of them cannot
@@ -131,6 +133,7 @@ func (a *Agent) apply(ctx context.Context, plan *Plan) error {
 	a.recent.SetChecks(plan.Checks)
 	a.web.Show(contentOf(plan, a.externalURL(cfg)))
 	a.metrics.configured(plan)
+	plan.trim()
 	old := a.plan
 	a.plan = plan
 	if old != nil {

@@ -55,12 +55,17 @@ func (c *Check) Run(ctx context.Context) (result Result) {
 	return c.judge(edge, origin)
 }
 
-// ask runs both legs at the same moment. A panic in the origin's leg is carried
-// over to the caller's goroutine.
+// ask runs both legs at the same moment.
 func (c *Check) ask(ctx context.Context) (edge, origin *probe.Response) {
 	if c.Origin == nil {
 		return c.Edge.Do(ctx), nil
 	}
+	return c.askBoth(ctx)
+}
+
+// askBoth is ask where there is an origin. A panic in its leg is carried over to
+// the caller's goroutine.
+func (c *Check) askBoth(ctx context.Context) (edge, origin *probe.Response) {
 	var (
 		wg       sync.WaitGroup
 		panicked any
@@ -160,6 +165,9 @@ func describeOrigin(resp *probe.Response, failures []assert.Failure) *Origin {
 // explain sets the outcome and, unless it is Pass, the diagnosis.
 func (c *Check) explain(r *Result, edge *probe.Response, failures []assert.Failure,
 	origin *probe.Response, originFailures []assert.Failure) {
+	if len(failures) == 0 && len(originFailures) == 0 {
+		return // nearly always: it shall cost nothing
+	}
 	q := c.query(r, firstOf(failures))
 	q.Age = edge.Header.Get("Age")
 	d, wrong := c.diagnose(q)

@@ -12,7 +12,8 @@ import (
 // build makes the configuration of all that was read, and judges what takes
 // more than one place to judge.
 func (l *loader) build() (*Config, error) {
-	c := &Config{Files: l.fileNames, Hash: l.sum(), sources: &l.sources}
+	sources := l.sources // a pointer into the loader would keep all of it
+	c := &Config{Files: l.fileNames, Hash: l.sum(), sources: &sources}
 	if err := l.fill(l.config.Raw(), c); err != nil {
 		return nil, err
 	}

@@ -32,6 +32,14 @@ type Config struct {
 	sources *sources
 }
 
+// WithoutSites is c with neither its sites nor the text of its files: what is of
+// use once the sites are built. Its Where knows no place.
+func (c *Config) WithoutSites() *Config {
+	rest := *c
+	rest.Sites, rest.sources = nil, nil
+	return &rest
+}
+
 // Agent is about this process as a whole.
 type Agent struct {
 	// Location is where this agent probes from. Load sets it to the host name

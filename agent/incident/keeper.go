@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -50,7 +51,7 @@ type Keeper struct {
 
 // config is what a reload replaces, as a whole.
 type config struct {
-	policies map[string]map[string]Policy // by site and check
+	policies map[string]map[string]*Policy // by site and check; equal ones of a site are shared
 	timings  Timings
 }
 
@@ -112,10 +113,10 @@ func (k *Keeper) Observe(ctx context.Context, r checks.Result) error {
 		return nil
 	}
 	s.seen[from] = start
-	if s.rec.Load().stays(&r, &p) {
+	if s.rec.Load().stays(&r, p) {
 		return nil
 	}
-	return k.observe(ctx, s, r, p)
+	return k.observe(ctx, s, r, *p)
 }
 
 // observe is the part of Observe that allocates.
@@ -141,13 +142,17 @@ func (k *Keeper) Update(ctx context.Context, name string, f func(Record) (Record
 // alerts end with that reason, all others stay as they are. The windows set by
 // then count for what fires.
 func (k *Keeper) SetPolicies(ctx context.Context, policies map[string]Policy, t Timings) error {
-	next := &config{policies: make(map[string]map[string]Policy), timings: t}
+	next := &config{policies: make(map[string]map[string]*Policy), timings: t}
+	last := make(map[string]*Policy)
 	for full, p := range policies {
 		name, check := checks.SplitName(full)
 		if next.policies[name] == nil {
-			next.policies[name] = make(map[string]Policy)
+			next.policies[name] = make(map[string]*Policy)
 		}
-		next.policies[name][check] = p
+		if last[name] == nil || !reflect.DeepEqual(*last[name], p) {
+			last[name] = &p
+		}
+		next.policies[name][check] = last[name]
 	}
 	for name := range next.policies {
 		k.site(name, true)

@@ -36,7 +36,7 @@ Under systemd it tells when it is ready and how it is, and keeps the watchdog.`,
 			if len(cfg.Sites) == 0 {
 				log.Warn("there is nothing to watch yet: the configuration has no sites", "path", cfg.Files[len(cfg.Files)-1])
 			}
-			limitMemory()
+			saveMemory()
 			stopProfiles, err := serveProfiles(cmd.Context(), profiling, log)
 			if err != nil {
 				return err
