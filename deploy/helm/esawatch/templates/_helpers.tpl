@@ -1,0 +1,82 @@
+{{/* The name of everything. 52 characters leave room for what a StatefulSet adds. */}}
+{{- define "esawatch.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- else if contains "esawatch" .Release.Name -}}
+{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-esawatch" (.Release.Name | trunc 43 | trimSuffix "-") -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "esawatch.selectorLabels" -}}
+app.kubernetes.io/name: esawatch
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "esawatch.labels" -}}
+{{ include "esawatch.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- end -}}
+
+{{- define "esawatch.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "esawatch.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "esawatch.image" -}}
+{{- with .Values.image -}}
+{{- .repository -}}
+{{- if .digest -}}
+{{- with .tag -}}:{{ . }}{{- end -}}@{{ .digest }}
+{{- else -}}
+:{{ default $.Chart.AppVersion .tag }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "esawatch.configMapName" -}}
+{{- default (printf "%s-config" (include "esawatch.fullname" .)) .Values.existingConfigMap -}}
+{{- end -}}
+
+{{/* Mistakes that a schema cannot name so that one sees what to do. */}}
+{{- define "esawatch.check" -}}
+{{- $config := .Values.config -}}
+{{- if and .Values.existingConfigMap $config -}}
+{{- fail "config and existingConfigMap: give one of the two" -}}
+{{- end -}}
+{{- $agent := default dict $config.agent -}}
+{{- $web := default dict $config.web -}}
+{{- if hasKey $agent "data_dir" -}}
+{{- fail "config.agent.data_dir is set by the chart: it is /data, the volume of persistence" -}}
+{{- end -}}
+{{- range $key := list "listen" "health_listen" -}}
+{{- if hasKey $web $key -}}
+{{- fail (printf "config.web.%s is set by the chart: service.port is the port that others use" $key) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.webConfig (hasKey $web "config_file") -}}
+{{- fail "webConfig and config.web.config_file: give one of the two" -}}
+{{- end -}}
+{{- if and .Values.location.value .Values.location.fromNode -}}
+{{- fail "location.value and location.fromNode: give one of the two" -}}
+{{- end -}}
+{{- if and (or .Values.location.value .Values.location.fromNode) $agent.location -}}
+{{- fail "location and config.agent.location: give one of the two" -}}
+{{- end -}}
+{{- if and .Values.ingress.enabled (not .Values.ingress.host) -}}
+{{- fail "ingress.host: the name under which the page is reached" -}}
+{{- end -}}
+{{- $timeout := toString (default "20s" $agent.shutdown_timeout) -}}
+{{- if regexMatch "^[0-9]+[smh]$" $timeout -}}
+{{- $unit := get (dict "s" 1 "m" 60 "h" 3600) (trunc -1 $timeout) -}}
+{{- if le (int .Values.terminationGracePeriodSeconds) (mul $unit (int (trunc (sub (len $timeout) 1 | int) $timeout)) | int) -}}
+{{- fail (printf "terminationGracePeriodSeconds: got %d, want more than config.agent.shutdown_timeout (%s): what is owed is saved at the end" (int .Values.terminationGracePeriodSeconds) $timeout) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
