@@ -43,6 +43,9 @@ func copySources(t *testing.T, to string) {
 			return nil
 		case d.IsDir():
 			return os.MkdirAll(filepath.Join(to, rel), 0o755)
+		case d.Type()&fs.ModeSymlink != 0:
+			target, err := os.Readlink(path)
+			return errors.Join(err, os.Symlink(target, filepath.Join(to, rel)))
 		case !d.Type().IsRegular():
 			return nil
 		}
