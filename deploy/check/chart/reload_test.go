@@ -52,6 +52,19 @@ func get(ctx context.Context, url string) string {
 	return strings.ReplaceAll(string(text), `": "`, `":"`)
 }
 
+// TestFirstSecretNeedsNoNewPod holds that the folder of secrets is mounted before
+// there are any.
+func TestFirstSecretNeedsNoNewPod(t *testing.T) {
+	t.Parallel()
+	before, after := decode(t, render(t)), decode(t, render(t, "--set", "secrets.token=first"))
+	if len(after.secrets) != len(before.secrets)+1 {
+		t.Fatalf("%d Secrets, then %d", len(before.secrets), len(after.secrets))
+	}
+	if diff := cmp.Diff(before.set(t).Spec.Template, after.set(t).Spec.Template, cmp.Comparer(resource.Quantity.Equal)); diff != "" {
+		t.Errorf("the first secret makes another pod:\n%s", diff)
+	}
+}
+
 // TestMountedFilesReload runs the program as the chart does and changes what is
 // mounted as the kubelet does: first the ConfigMap, to something new and to
 // something broken, then the Secret. It never restarts, and nobody tells it.

@@ -44,6 +44,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- default (printf "%s-config" (include "esawatch.fullname" .)) .Values.existingConfigMap -}}
 {{- end -}}
 
+{{/* The address of the ingress, for links in messages, unless the configuration says another. */}}
+{{- define "esawatch.externalURL" -}}
+{{- if and .Values.ingress.enabled (not .Values.existingConfigMap) (not (.Values.config.web).external_url) -}}
+{{- printf "%s://%s%s" (ternary "https" "http" (ne .Values.ingress.tlsSecretName "")) .Values.ingress.host (trimSuffix "/" .Values.ingress.path) -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Mistakes that a schema cannot name so that one sees what to do. */}}
 {{- define "esawatch.check" -}}
 {{- $config := .Values.config -}}
