@@ -52,7 +52,8 @@ func encode(v any) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// writeBody answers with a whole body, compressed where that is worth it.
+// writeBody answers with a whole body, compressed where that is worth it. Nothing
+// secret is ever in one, so its length gives nothing away.
 func writeBody(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 	h := w.Header()
 	h.Add("Vary", "Accept-Encoding")

@@ -2,11 +2,9 @@ package web
 
 import (
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"fmt"
 	"html/template"
 	"io/fs"
 	"net/http"
@@ -150,6 +148,9 @@ func (p *page) Incidents() string { return p.Root.to("incidents") }
 func (p *page) Silences() string  { return p.Root.to("silences") }
 func (p *page) Catalog() string   { return p.Root.to("catalog") }
 
+// API is the link to the description of the API.
+func (p *page) API() string { return p.Root.to("api", "v1", "openapi.json") }
+
 // Muting is how many silences and maintenances are in force.
 func (p *page) Muting() int { return len(p.inForce) }
 
@@ -172,26 +173,8 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, name 
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	send(w, r, status, b.Bytes())
-}
-
-// send answers with a whole body, compressed where that is worth it. Nothing
-// secret is ever in one, so its length gives nothing away.
-func send(w http.ResponseWriter, r *http.Request, status int, body []byte) {
-	h := w.Header()
-	h.Set("Cache-Control", "no-store")
-	h.Add("Vary", "Accept-Encoding")
-	if len(body) < 2048 || !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-		h.Set("Content-Length", fmt.Sprint(len(body)))
-		w.WriteHeader(status)
-		_, _ = w.Write(body) // the client has gone if it fails
-		return
-	}
-	h.Set("Content-Encoding", "gzip")
-	w.WriteHeader(status)
-	z, _ := gzip.NewWriterLevel(w, gzip.BestSpeed) // the level is a valid one
-	_, _ = z.Write(body)                           // as above
-	_ = z.Close()
+	w.Header().Set("Cache-Control", "no-store")
+	writeBody(w, r, status, b.Bytes())
 }
 
 // static serves the embedded files. Their links change with what they hold, so
