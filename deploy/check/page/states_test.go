@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
 )
 
 // shopConfig is one site with an origin, and several beside it.
@@ -155,4 +158,50 @@ func TestMany(t *testing.T) {
 	p.visit("/")
 	p.run(typed("#q", "team=team-3 check-4"))
 	p.has("29 of 1000 checks")
+}
+
+// TestManyOfASite: a site of many checks shows those that are well as rows, each
+// of which leads to the check in full.
+func TestManyOfASite(t *testing.T) {
+	t.Parallel()
+	e := newEdge(t, false)
+	e.set("/7", status(502))
+	config := fmt.Sprintf("sites:\n  - name: big\n    url: %q\n    checks:\n", e.URL)
+	for i := range 30 {
+		config += fmt.Sprintf("      - {name: check-%02d, path: /%d}\n", i, i)
+	}
+	a := startAgent(t, config)
+	a.openIncident("big")
+	a.shows("/", "29 up")
+	p := a.open()
+	p.shoot("big-site", "/sites/big")
+	p.look(1280, "light")
+	p.visit("/sites/big")
+	if n := ask[int](p, `document.querySelectorAll("article.check").length`); n != 1 {
+		t.Errorf("%d checks in full, want the one that fails", n)
+	}
+	p.click("#check-check-20 a")
+	p.until("it is there in full", `document.querySelector("article#check-check-20")?.innerText.includes("Run now")`)
+	p.click("#check-check-20 header button")
+	p.has("It ran: 200")
+}
+
+// TestForcedColours: with the reader's own colours nothing is told by ours alone.
+func TestForcedColours(t *testing.T) {
+	t.Parallel()
+	_, config := oneShop(t)
+	a := startAgent(t, config)
+	a.openIncident("shop")
+	p := a.open()
+	call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "forced-colors", Value: "active"}},
+	})
+	for name, path := range map[string]string{"forced": "/", "forced-site": "/sites/shop"} {
+		p.run(chromedp.EmulateViewport(1280, 900))
+		p.visit(path)
+		p.picture(name)
+		if got := ask[string](p, `[...document.querySelectorAll(".badge")].filter((b) => b.checkVisibility({contentVisibilityAuto: true}) && (!b.innerText.trim() || getComputedStyle(b).borderTopStyle !== "solid")).map((b) => b.outerHTML).join()`); got != "" {
+			t.Errorf("%s: states without a word or a border: %s", path, got)
+		}
+	}
 }

@@ -188,29 +188,34 @@ func (p *tab) until(what, expression string) {
 	}
 }
 
-// shoot writes pictures of a page, 390 and 1280 pixels wide, light and dark, to
-// the folder that ESAWATCH_SCREENSHOTS names.
+// shoot looks at a page 390 and 1280 pixels wide, light and dark: it must fit
+// and be accessible, and is pictured.
 func (p *tab) shoot(name, path string) {
 	p.t.Helper()
-	dir := os.Getenv("ESAWATCH_SCREENSHOTS")
-	if dir == "" {
-		dir = p.t.TempDir()
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		p.t.Fatal(err)
-	}
 	for _, width := range []int{1280, 390} {
 		for _, scheme := range []string{"light", "dark"} {
 			p.look(width, scheme)
 			p.visit(path)
 			p.fits(path, width)
 			p.accessible(path)
-			picture := get(p, chromedp.FullScreenshot(100))
-			file := filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", name, width, scheme))
-			if err := os.WriteFile(file, picture, 0o644); err != nil {
-				p.t.Fatal(err)
-			}
+			p.picture(fmt.Sprintf("%s-%d-%s", name, width, scheme))
 		}
+	}
+}
+
+// picture writes a picture of the page to the folder that ESAWATCH_SCREENSHOTS
+// names, and none without it.
+func (p *tab) picture(name string) {
+	p.t.Helper()
+	dir := os.Getenv("ESAWATCH_SCREENSHOTS")
+	if dir == "" {
+		return
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), get(p, chromedp.FullScreenshot(100)), 0o644); err != nil {
+		p.t.Fatal(err)
 	}
 }
 
