@@ -100,7 +100,7 @@ func BenchmarkPages(b *testing.B) {
 			}
 		}
 		h := sc.handler()
-		for _, path := range []string{"/", "/?show=unwell", "/sites/site-1", "/api/v1/results"} {
+		for _, path := range []string{"/", "/?state=unwell", "/sites/site-1", "/api/v1/results"} {
 			b.Run(fmt.Sprintf("checks=%d%s", n, path), func(b *testing.B) {
 				b.ReportAllocs()
 				var size int

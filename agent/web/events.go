@@ -14,9 +14,9 @@ const (
 )
 
 // version is a number that is another when there is something new to see: a
-// result, or a silence that began or ended.
+// result, a silence that began or ended, or another configuration.
 func (s *Server) version() uint64 {
-	n := s.opts.Recent.observed.Load()
+	n := s.opts.Recent.observed.Load()*31 + s.shown.Load()
 	for _, one := range s.opts.Incidents.Silences().List() {
 		n = n*31 + uint64(one.Until.UnixMilli())
 	}

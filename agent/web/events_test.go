@@ -53,6 +53,18 @@ func TestEventsTellOfNewResults(t *testing.T) {
 	}
 }
 
+// TestEventsTellOfConfiguration: a page whose site leaves must learn of it, even
+// where no check is left that has results.
+func TestEventsTellOfConfiguration(t *testing.T) {
+	sc := newScene(t, nil)
+	next := stream(t, sc.Server, "")
+	next()
+	sc.Show(Content{})
+	if line := next(); line != "data: new" {
+		t.Errorf("got %q", line)
+	}
+}
+
 // TestEventsTellOfSilences: they change what is shown as results do.
 func TestEventsTellOfSilences(t *testing.T) {
 	sc := newScene(t, nil)

@@ -97,8 +97,8 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
 	p := s.begin(r, "status", "Status")
 	p.Live = true
 	q := r.URL.Query()
-	v := overview{
-		Query: clip(strings.TrimSpace(q.Get("q")), 100), State: q.Get("state"),
+	v := &overview{
+		Query: clip(strings.TrimSpace(q.Get("q")), 100), State: knownState(q.Get("state")),
 		Total: p.content.count(), Target: p.Home(), Silences: p.Silences(), Mutes: p.inForce,
 	}
 	v.Filter = v.Total > manyChecks || v.Query != "" || v.State != ""
@@ -108,19 +108,19 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
 	}
 	v.tell(p, records)
 	states := s.states(p, records)
-	v.Headline, v.Look = verdictOf(v.Offline, slices.Concat(v.Stories, v.Lines), v.Total, states.n)
+	v.Headline, v.Look = verdictOf(v, states.n)
 	v.Counts = plural(len(p.content.Sites), "site") + ", " + plural(v.Total, "check")
 	v.Tallies = states.tallies(p.Home())
 	v.States = choices(v.State)
 	page, _ := strconv.Atoi(q.Get("page"))
-	s.table(p, &v, states, page)
+	s.table(p, v, states, page)
 	p.Icon = v.Look.Class
 	p.Title = v.Headline
 	if len(v.Stories) == 1 && len(v.Lines) == 0 && v.Offline == nil {
 		p.Title = v.Stories[0].Site + ": " + v.Stories[0].Headline
 	}
 	p.Says = v.Headline + ". " + states.words()
-	p.Body = &v
+	p.Body = v
 	s.write(w, r, http.StatusOK, "overview", p)
 }
 
@@ -168,20 +168,22 @@ func offline(inc *incident.Incident) bool {
 	return false
 }
 
-// verdictOf is the whole state in one sentence.
-func verdictOf(offline *story, stories []story, total int, n map[string]int) (string, look) {
-	switch {
-	case offline != nil:
-		return "This agent has no network", offline.Look
-	case len(stories) > 0 && stories[0].Look == muted():
-		return plural(len(stories), "open incident") + ", muted", stories[0].Look
-	case len(stories) > 0:
-		return plural(len(stories), "open incident"), stories[0].Look
-	case total == 0:
+// verdictOf is the whole state in one sentence; n is how many checks are in
+// each state.
+func verdictOf(v *overview, n map[string]int) (string, look) {
+	open := slices.Concat(v.Stories, v.Lines)
+	switch text := plural(len(open)+v.Untold, "open incident"); {
+	case v.Offline != nil:
+		return "This agent has no network", v.Offline.Look
+	case len(open) > 0 && open[0].Look == muted():
+		return text + ", muted", open[0].Look
+	case len(open) > 0:
+		return text, open[0].Look
+	case v.Total == 0:
 		return "No checks are configured", waiting()
-	case n["up"] == total:
+	case n["up"] == v.Total:
 		return "All checks pass", up()
-	case n["up"]+n["waiting"] < total:
+	case n["up"]+n["waiting"] < v.Total:
 		return "No open incident", confirming(0, 0)
 	case n["up"] == 0:
 		return "Waiting for the first results", waiting()
@@ -189,28 +191,36 @@ func verdictOf(offline *story, stories []story, total int, n map[string]int) (st
 	return "All checks that have run pass", up()
 }
 
-// table fills in a page of the sites and checks that fit the filter.
+// table fills in a page of the sites and checks that fit the filter: the last
+// one for a number that is too high, as there may have been more before.
 func (s *Server) table(p *page, v *overview, states *states, number int) {
 	groups := s.groupsOf(p, v, states)
-	rows, number := 0, max(number, 1)
+	of, rows := make([]int, len(groups)), 0 // the page of each
+	for i := range groups {
+		of[i] = rows/maxRows + 1
+		rows += max(len(groups[i].shown), 1)
+	}
+	if len(groups) == 0 {
+		return
+	}
+	pages := of[len(of)-1]
+	number = min(max(number, 1), pages)
 	var h history
-	for _, g := range groups {
-		n := max(len(g.shown), 1)
-		if of := rows/maxRows + 1; of == number {
-			v.Groups = append(v.Groups, s.groupOf(p, &g, &h))
+	for i := range groups {
+		if of[i] == number {
+			v.Groups = append(v.Groups, s.groupOf(p, &groups[i], &h))
 		}
-		rows += n
 	}
-	if pages := (rows + maxRows - 1) / maxRows; pages > 1 || number > 1 {
-		v.Pages = &pager{Page: number, Pages: pages}
-		link := func(n int) string {
-			if n < 1 || n > pages {
-				return ""
-			}
-			return p.Home() + "?" + url.Values{"q": {v.Query}, "state": {v.State}, "page": {strconv.Itoa(n)}}.Encode() + "#checks"
+	if pages == 1 {
+		return
+	}
+	link := func(n int) string {
+		if n < 1 || n > pages {
+			return ""
 		}
-		v.Pages.Before, v.Pages.After = link(min(number-1, pages)), link(number+1)
+		return p.Home() + "?" + url.Values{"q": {v.Query}, "state": {v.State}, "page": {strconv.Itoa(n)}}.Encode() + "#checks"
 	}
+	v.Pages = &pager{Page: number, Pages: pages, Before: link(number - 1), After: link(number + 1)}
 }
 
 // picked is a site with the checks that get a row.

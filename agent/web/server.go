@@ -50,6 +50,7 @@ type Server struct {
 
 	stopping  chan struct{} // closed when Run begins to stop
 	listeners atomic.Int64  // pages that wait for events
+	shown     atomic.Uint64 // how many contents there were
 	reading   chan struct{} // holds a value while the history of all sites is read
 	lists     chan struct{} // holds a value for each list of the API that is being sent
 
@@ -82,6 +83,7 @@ func (s *Server) Show(c Content) {
 		c.Catalog = catalog.Default()
 	}
 	s.content.Store(&c)
+	s.shown.Add(1)
 }
 
 // Addr is where the server listens, with the real port.

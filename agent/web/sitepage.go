@@ -95,7 +95,7 @@ func (s *Server) sitePage(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	v := sitePage{Site: site, Look: waiting(), WhyNot: p.WhyNot, Silence: p.silenceLink(name, "")}
 	for _, key := range slices.Sorted(maps.Keys(site.Labels)) {
-		v.Labels = append(v.Labels, fact{key, site.Labels[key]})
+		v.Labels = append(v.Labels, fact{clean(key), clean(site.Labels[key])})
 	}
 	rec, _ := s.opts.Incidents.Record(name)
 	var h history

@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/esawatch/esawatch/agent/incident"
@@ -20,6 +21,14 @@ func (l look) state() string {
 		return "pending"
 	}
 	return "failing"
+}
+
+// knownState is a state that is() knows, "" for any for what is none.
+func knownState(state string) string {
+	if state == "unwell" || slices.Contains(stateNames[:], state) {
+		return state
+	}
+	return ""
 }
 
 // is tells whether the look is of a state that was asked for: one of

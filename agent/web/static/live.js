@@ -88,13 +88,16 @@
     (like || main).focus({ preventScroll: true });
   }
 
-  // load fetches a version of the page; the last one asked for wins.
-  let asked = 0;
+  // load fetches a version of the page; the last one asked for wins. A page that
+  // has gone, as its site left the configuration, says so.
+  let asked = 0, loaded = performance.now();
   async function load(url) {
     const mine = ++asked;
     const answer = await fetch(url, { cache: "no-store", headers: { Accept: "text/html" } });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    if (mine === asked && answer.ok && page.getElementById("main")) show(page);
+    if (!(answer.ok || answer.status === 404) || !page.getElementById("main")) throw new Error(`answered ${answer.status}`);
+    loaded = performance.now();
+    if (mine === asked) show(page);
   }
 
   // Times are said relative to now, by the server's clock.
@@ -137,7 +140,7 @@
   }
 
   if (!main.dataset.events) return;
-  let busy = false, behind = false, earliest = 0, stream = null, worry = 0;
+  let busy = false, behind = false, earliest = 0, stream = null, worry = 0, source = "";
 
   async function refresh() {
     behind = true;
@@ -162,16 +165,12 @@
   // A page that nobody sees listens to nothing.
   function listen() {
     if (document.hidden || stream) return;
-    stream = new EventSource(main.dataset.events);
-    stream.onopen = () => {
-      clearTimeout(worry);
-      worry = 0;
-      stale.hidden = true;
-      stale.textContent = "";
-    };
+    source = main.dataset.events || source; // a page that has gone has none, and may come back
+    stream = new EventSource(source);
+    stream.onopen = calm;
     stream.onmessage = refresh;
     stream.onerror = () => {
-      worry ||= setTimeout(warn, 5000);
+      worry ||= setTimeout(doubt, 5000);
       if (stream.readyState !== EventSource.CLOSED) return;
       close();
       setTimeout(() => { listen(); refresh(); }, 15000);
@@ -181,11 +180,27 @@
     if (stream) stream.close();
     stream = null;
   }
+  // doubt asks whether it is the agent that is away, or only the stream: too many
+  // pages listen, or a proxy lets none through. Then the page asks by itself.
+  function doubt() {
+    worry = 0;
+    if (!document.hidden) load(location.href).then(calm, warn);
+  }
+  function calm() {
+    clearTimeout(worry);
+    worry = 0;
+    stale.hidden = true;
+    stale.textContent = "";
+  }
   function warn() {
+    if (!stale.hidden) return;
     const time = document.querySelector("footer time");
     stale.textContent = `This page is not kept up to date: the agent does not answer. It shows how things were at ${time.textContent}.`;
     stale.hidden = false;
   }
+  // A stream can be silent without an end: a proxy collects it, a machine slept.
+  const longest = 60000;
+  setInterval(() => { if (performance.now() - loaded > longest) doubt(); }, 10000);
 
   listen();
   addEventListener("pagehide", close);
