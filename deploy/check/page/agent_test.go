@@ -22,6 +22,7 @@ import (
 type agent struct {
 	t    *testing.T
 	base string // http://HOST:PORT, without a slash
+	file string // the configuration
 	stop func() // ends the program, and reads its log
 }
 
@@ -82,7 +83,7 @@ func startAgentAt(t *testing.T, web, config string) *agent {
 		if a == "" {
 			t.Fatal("the program ended before it listened")
 		}
-		return &agent{t, "http://" + a, stop}
+		return &agent{t, "http://" + a, file, stop}
 	case <-time.After(30 * time.Second):
 		t.Fatal("the program does not say where it listens")
 	}
