@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -19,6 +20,8 @@ const (
 	maxForm = 64 << 10
 	// ranFor is for how long a page says that a run was asked for.
 	ranFor = time.Minute
+	// sentTwiceIn is within what time the same form is the same silence.
+	sentTwiceIn = 10 * time.Second
 )
 
 // addForms serves what the buttons of the pages do.
@@ -108,7 +111,11 @@ func (s *Server) formSilence(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	one, err := f.silence(now)
 	if err == nil {
-		one, err = s.opts.Incidents.Silences().Add(r.Context(), one)
+		if id := s.sentTwice(&one, now); id != "" {
+			one.ID = id
+		} else {
+			one, err = s.opts.Incidents.Silences().Add(r.Context(), one)
+		}
 	}
 	switch {
 	case errors.Is(err, incident.ErrNotSaved):
@@ -118,6 +125,19 @@ func (s *Server) formSilence(w http.ResponseWriter, r *http.Request) {
 	default:
 		seeOther(w, rootOf(r).to("silences")+"?"+url.Values{"added": {one.ID}}.Encode())
 	}
+}
+
+// sentTwice is the ID of a silence that says the same and was made a moment ago,
+// by the first of two clicks; "" when there is none.
+func (s *Server) sentTwice(one *incident.Silence, now time.Time) string {
+	for _, was := range s.opts.Incidents.Silences().List() {
+		if was.Author == one.Author && was.Comment == one.Comment && was.Until.After(now) &&
+			now.Sub(was.CreatedAt) < sentTwiceIn && one.Until.Sub(was.Until).Abs() < sentTwiceIn &&
+			slices.EqualFunc(was.Matchers, one.Matchers, func(a, b incident.Matcher) bool { return a.String() == b.String() }) {
+			return was.ID
+		}
+	}
+	return ""
 }
 
 // formExpire ends a silence.
@@ -175,6 +195,9 @@ func (f *silenceForm) silence(now time.Time) (incident.Silence, error) {
 			return one, err
 		}
 		one.Matchers = append(one.Matchers, m)
+	}
+	if len(one.Matchers) == 0 {
+		return one, errors.New("say what to silence: a site, a check, a condition or a label")
 	}
 	d, err := config.ParseDuration(f.Duration)
 	if err != nil {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -64,11 +65,31 @@ func TestSilenceForm(t *testing.T) {
 	}
 }
 
+// TestSilenceSentTwice: two clicks make one silence, another reason another.
+func TestSilenceSentTwice(t *testing.T) {
+	sc := newScene(t, nil)
+	form := url.Values{"site": {"shop"}, "duration": {"1h"}, "author": {"Ana"}, "comment": {"new origin"}}
+	for range 2 {
+		has(t, follow(t, sc.Server, post(t, sc.Server, "/silences", form, nil)), "Silenced for 59 min.")
+	}
+	if n := len(sc.keeper.Silences().List()); n != 1 {
+		t.Errorf("%d silences, want 1", n)
+	}
+	for field, value := range map[string]string{"site": "blog", "duration": "2h", "author": "Ben", "comment": "another"} {
+		other := maps.Clone(form)
+		other.Set(field, value)
+		post(t, sc.Server, "/silences", other, nil)
+	}
+	if n := len(sc.keeper.Silences().List()); n != 5 {
+		t.Errorf("%d silences, want 5", n)
+	}
+}
+
 func TestBadSilenceForms(t *testing.T) {
 	sc := newScene(t, nil)
 	good := url.Values{"site": {"shop"}, "duration": {"1h"}, "author": {"Ana"}, "comment": {"new origin"}}
 	for name, tt := range map[string]struct{ field, value, want string }{
-		"no site":      {"site", "", "0 matchers"},
+		"no site":      {"site", "", "Say what to silence"},
 		"bad matcher":  {"more", "team", "no operator"},
 		"bad duration": {"duration", "soon", "Duration: "},
 		"no duration":  {"duration", "", "Duration: "},

@@ -97,7 +97,7 @@ func TestBadSilence(t *testing.T) {
 	}
 	p.run(typed("#comment", "why not"), typed("#author", "Ana"))
 	p.click("#silence button")
-	p.has("Nothing was silenced. 0 matchers, want 1 to 20.")
+	p.has("Nothing was silenced. Say what to silence:")
 	p.fits("/silences", ask[int](p, "innerWidth"))
 	if got := ask[string](p, "document.querySelector('#comment').value"); got != "why not" {
 		t.Errorf("the reason is now %q", got)
