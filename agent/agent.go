@@ -53,6 +53,7 @@ type Agent struct {
 	unsaved  error // why the store is not on disk; nil when it is
 	keeper   *incident.Keeper
 	network  *network
+	stalls   *stalls
 	schedule *schedule.Scheduler
 	outbox   *outbox.Outbox
 	web      *web.Server
@@ -98,6 +99,7 @@ func New(ctx context.Context, opts Options) (_ *Agent, err error) {
 	a.metrics = newMetrics(a.registry, opts.Version, opts.Commit)
 	a.results = checks.NewMetrics(cfg.Agent.Location)
 	a.network = newNetwork(cfg.Agent.Location, opts.Log, a.registry, a.observeNetwork)
+	a.stalls = newStalls(opts.Log)
 	// A run may take a moment to see that its context is done; the stages' own
 	// grace has to be longer.
 	grace := cfg.Agent.ShutdownTimeout
@@ -138,6 +140,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		{"heartbeat", a.newHeartbeat().run},
 		{"schedule", a.schedule.Run},
 		{"network", a.network.Run},
+		{"stalls", a.stalls.Run},
 		{"incident", a.keeper.Run},
 		{"outbox", a.outbox.Run},
 		{"web", a.web.Run},

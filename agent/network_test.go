@@ -77,6 +77,7 @@ func watch(t *testing.T, site end, canaries ...end) *watched {
 	reg := prometheus.NewPedanticRegistry()
 	a := &Agent{log: slog.New(slog.DiscardHandler), registry: reg, recent: web.NewRecent()}
 	a.opts.Log = a.log
+	a.stalls = newStalls(a.log)
 	a.keeper = incident.NewKeeper(memstore.New(), incident.Options{})
 	if err := a.keeper.Load(t.Context()); err != nil {
 		t.Fatal(err)

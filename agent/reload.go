@@ -176,9 +176,16 @@ func (a *Agent) job(log *slog.Logger, c *checks.Check, s checkSpec) schedule.Job
 		Name: c.FullName(), Spec: s.spec, Confirm: s.confirm, Settle: s.settle,
 		Run: func(ctx context.Context, _ time.Time) bool {
 			began := time.Now()
+			before := a.stalls.begin(began)
 			r := c.Run(ctx)
+			now := time.Now()
+			lost := a.stalls.end(now, before)
 			if ctx.Err() != nil {
 				return false // cut off by our own end, which says nothing of the site
+			}
+			if a.stalls.starved(now, &r, lost) {
+				a.schedule.CountStarved()
+				return true // there is nothing to confirm, and no time for it
 			}
 			a.results.Observe(r)
 			a.recent.Observe(r)

@@ -198,6 +198,7 @@ esawatch_schedule_missed_total{reason="clock"} 0
 esawatch_schedule_missed_total{reason="overlap"} 0
 esawatch_schedule_missed_total{reason="overload"} 0
 esawatch_schedule_missed_total{reason="panic"} 0
+esawatch_schedule_missed_total{reason="starved"} 0
 `
 		compare := func(running int) {
 			t.Helper()

@@ -13,13 +13,15 @@ const (
 	missedOverload = "overload" // the run before was still waiting for its turn
 	missedClock    = "clock"    // the machine was suspended, or its clock set
 	missedPanic    = "panic"    // it broke off, so it has no result
+	missedStarved  = "starved"  // it had no processor, so its result says nothing
 )
 
 // metrics counts what the scheduler does.
 type metrics struct {
-	delay   prometheus.Histogram
-	missed  *prometheus.CounterVec
-	running prometheus.Gauge
+	delay      prometheus.Histogram
+	missed     *prometheus.CounterVec
+	running    prometheus.Gauge
+	overloaded prometheus.Gauge
 }
 
 // newMetrics registers with reg unless that is nil. It panics when reg has the
@@ -43,8 +45,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "esawatch_checks_running",
 			Help: "Checks that are running now.",
 		}),
+		overloaded: f.NewGauge(prometheus.GaugeOpts{
+			Name: "esawatch_schedule_overloaded",
+			Help: "Whether checks start a second late or more: 1 while more are due than can be run.",
+		}),
 	}
-	for _, reason := range []string{missedOverlap, missedOverload, missedClock, missedPanic} {
+	for _, reason := range []string{missedOverlap, missedOverload, missedClock, missedPanic, missedStarved} {
 		m.missed.WithLabelValues(reason)
 	}
 	return m

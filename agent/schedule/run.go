@@ -95,7 +95,9 @@ func (s *Scheduler) call(t turn) (passed, ended bool) {
 			passed, ended = false, false
 		}
 	}()
-	s.metrics.delay.Observe(max(0, time.Since(t.due).Seconds()))
+	delay := max(0, time.Since(t.due))
+	s.metrics.delay.Observe(delay.Seconds())
+	s.began(delay)
 	return t.run(s.ctx, t.due), true
 }
 
@@ -147,6 +149,15 @@ func (s *Scheduler) disarm(j *job) {
 	j.again = nil
 }
 
+// miss counts a run that did not come about. The caller holds the lock unless
+// the reason is missedPanic or missedStarved.
 func (s *Scheduler) miss(reason string) {
 	s.metrics.missed.WithLabelValues(reason).Inc()
+	if reason == missedOverload || reason == missedOverlap {
+		s.behind.missed++
+	}
 }
+
+// CountStarved counts a run whose result says nothing of what it asked, because
+// this process was kept from running meanwhile.
+func (s *Scheduler) CountStarved() { s.miss(missedStarved) }

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 // TestDay runs jobs for 24 hours: each at its phase, each time, none twice.
@@ -223,14 +225,22 @@ func TestOverload(t *testing.T) {
 		if missed(s, missedClock) != 0 {
 			t.Error("an overload was taken for a jump of the clock")
 		}
-		if got := strings.Count(log.String(), "checks start late"); got != 4 {
-			t.Errorf("said %d times in 200 s, want once a minute:\n%s", got, log.String())
+		s.mu.Lock()
+		waiting := len(s.queue)
+		s.mu.Unlock()
+		if overloaded := testutil.ToFloat64(s.metrics.overloaded); overloaded != 1 || waiting > n {
+			t.Errorf("overloaded is %v, %d jobs wait", overloaded, waiting)
 		}
 
 		s.SetMaxConcurrent(50)
 		later(2 * time.Minute)
-		if !strings.Contains(log.String(), "checks start on time again") {
-			t.Errorf("the end of the overload was not said:\n%s", log.String())
+		if testutil.ToFloat64(s.metrics.overloaded) != 0 {
+			t.Error("still overloaded")
+		}
+		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+		if len(lines) != 2 || !strings.Contains(lines[0], "more are due than agent.max_concurrent_checks lets run") ||
+			!strings.Contains(lines[1], "checks start on time again") || !strings.Contains(lines[1], " runs=1") || !strings.Contains(lines[1], " missed=") {
+			t.Errorf("logged, want a line at the beginning and one at the end:\n%s", log.String())
 		}
 	})
 }
