@@ -104,7 +104,7 @@ discovery, relabelling beyond the usual three rules, CEL over a JSON body, and
 alerting rules, which can stay in Prometheus: esawatch exports probe_success and
 the others under their names.`,
 		Example: `  esawatch import blackbox blackbox.yml --prometheus prometheus.yml > config.yaml
-  esawatch import blackbox blackbox.yml --module http_2xx --target https://shop.example.com/ --target https://shop.example.com/api`,
+  esawatch import blackbox blackbox.yml --module http_2xx --target https://shop.example.com/`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if prometheus == "" && len(opts.Targets) == 0 {

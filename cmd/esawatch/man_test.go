@@ -34,13 +34,14 @@ func TestManualPage(t *testing.T) {
 	}
 }
 
-// TestManualPageIsSoundRoff has groff say what it dislikes.
+// TestManualPageIsSoundRoff has groff say what it dislikes. Its encoding is said
+// to it, as man does.
 func TestManualPageIsSoundRoff(t *testing.T) {
 	groff, err := exec.LookPath("groff")
 	if err != nil {
 		t.Skip("groff is not in PATH")
 	}
-	cmd := exec.CommandContext(t.Context(), groff, "-man", "-Tutf8", "-ww", "-P-c")
+	cmd := exec.CommandContext(t.Context(), groff, "-Kutf8", "-man", "-Tutf8", "-ww", "-P-c")
 	cmd.Stdin = strings.NewReader(esawatch(t, "man").out)
 	var page, complaints bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &page, &complaints
