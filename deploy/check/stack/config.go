@@ -114,6 +114,9 @@ func (s *Stack) startPrometheus(t testing.TB, program string, opts Options) {
 	for _, agent := range s.Agents {
 		fmt.Fprintf(&b, "      - targets: [%q]\n", strings.TrimPrefix(agent.URL, "http://"))
 	}
+	if opts.Relabelling != "" {
+		fmt.Fprintf(&b, "    metric_relabel_configs:\n%s", opts.Relabelling)
+	}
 	config := writeFile(t, "prometheus.yml", b.String())
 	args := []string{"--config.file=" + config, "--storage.tsdb.path=" + filepath.Join(filepath.Dir(config), "data"), "--log.level=warn"}
 	if opts.NativeHistograms {

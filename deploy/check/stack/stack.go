@@ -24,6 +24,8 @@ type Options struct {
 	// NativeHistograms makes Prometheus 2.42 ingest native histograms. It then
 	// has no classic buckets of a histogram that has native ones.
 	NativeHistograms bool
+	// Relabelling is YAML for metric_relabel_configs: what comes in is changed by it.
+	Relabelling string
 }
 
 // Stack is what runs until the end of the test.
