@@ -131,7 +131,8 @@ func TestDebHoldsWhatItShould(t *testing.T) {
 	if got := string(content(t, filepath.Join(dir, "DEBIAN/conffiles"))); got != "/etc/esawatch/config.yaml\n" {
 		t.Errorf("conffiles %q", got)
 	}
-	for _, name := range append(slices.Clone(installed), "/usr/share/zsh/vendor-completions/_esawatch", "/usr/share/doc/esawatch/copyright") {
+	for _, name := range append(slices.Clone(installed), "/usr/share/zsh/vendor-completions/_esawatch", "/usr/share/doc/esawatch/copyright",
+		"/usr/share/doc/esawatch/changelog.gz", "/usr/share/lintian/overrides/esawatch") {
 		info, err := os.Stat(filepath.Join(dir, name))
 		switch {
 		case err != nil:
@@ -157,6 +158,9 @@ func TestDebHoldsWhatItShould(t *testing.T) {
 		if page := output(t, man, "-l", filepath.Join(dir, "usr/share/man/man1/esawatch.1.gz")); !strings.Contains(page, "EXIT STATUS") {
 			t.Errorf("the manual page: %q", page)
 		}
+	}
+	if lintian, err := exec.LookPath("lintian"); err == nil {
+		output(t, lintian, "--allow-root", "--fail-on", "error,warning", deb)
 	}
 }
 
