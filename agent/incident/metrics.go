@@ -36,7 +36,7 @@ var (
 	stateFamily = exposition.Family{Name: "esawatch_check_state", Kind: exposition.Gauge, Labels: []string{"state"},
 		Help: "Whether the check is in the state: 1 for the one that it is in, 0 for the others."}
 	openFamily = exposition.Family{Name: "esawatch_incident_open", Kind: exposition.Gauge, Labels: []string{"condition", "fault", "severity"},
-		Help: "Whether the site has an open incident: 1 for each condition that fires in it, and a single 0 without condition when there is none."}
+		Help: "Whether the site has an open incident: 1 for each condition that fires in it and is not muted, and a single 0 without condition when there is none."}
 )
 
 // shownCheck and shownSite are what is written of a check and a site.
@@ -96,7 +96,8 @@ type cause struct {
 	severity  catalog.Severity
 }
 
-// firing returns the distinct causes of the open incident.
+// firing returns the distinct causes of the open incident that nothing mutes: who
+// alerts from the metrics must not be woken by what somebody has silenced.
 func (rec *Record) firing() []cause {
 	inc, _ := rec.open()
 	if len(inc.Alerts) == 0 {
@@ -104,7 +105,7 @@ func (rec *Record) firing() []cause {
 	}
 	causes := make(map[cause]struct{})
 	for _, a := range inc.Alerts {
-		if !a.Firing {
+		if !a.Firing || a.Hush == HushMuted {
 			continue
 		}
 		f := cause{condition: a.Result.Condition(), severity: a.Severity}

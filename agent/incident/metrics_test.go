@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
@@ -106,5 +107,24 @@ func BenchmarkWriteMetrics(b *testing.B) {
 		if err := w.Flush(); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestMutedIsNotOpen: what somebody has silenced wakes nobody by the metrics
+// either, while another check of the site fires.
+func TestMutedIsNotOpen(t *testing.T) {
+	k := start(t, memstore.New(), Options{}, policies(Policy{}, "shop/a", "shop/b"))
+	observe(t, k, result("a", "522", time.Now()))
+	observe(t, k, result("b", "525", time.Now()))
+	if got := seriesOf(t, k, "esawatch_incident_open"); len(got) != 2 {
+		t.Fatalf("got %v, want two conditions", got)
+	}
+	_, err := k.Silences().Add(t.Context(), Silence{Matchers: mute(t, "check=a").Matchers, Until: time.Now().Add(time.Hour), Author: "ana", Comment: "patching"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	observe(t, k, result("a", "522", time.Now()))
+	if got := seriesOf(t, k, "esawatch_incident_open"); len(got) != 1 || !strings.Contains(got[0], `condition="525"`) {
+		t.Errorf("got %v, want the condition that nobody has silenced", got)
 	}
 }
