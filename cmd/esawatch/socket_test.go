@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -94,7 +95,10 @@ func TestUnixSocketOfSystemd(t *testing.T) {
 	d := h.startWith("esawatch.socket", file)
 	d.until("it watches", func() bool { return listening.MatchString(d.log.String()) })
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true,
-		Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", path) }}}
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", path)
+		}}}
 	for host, want := range map[string]int{"localhost": 200, "evil.example": 403} {
 		resp, err := client.Post("http://"+host+"/-/reload", "", nil)
 		if err != nil {

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"github.com/esawatch/esawatch/deploy/check/stack"
@@ -105,7 +105,7 @@ func (known metrics) selector(e *parser.VectorSelector) (set, error) {
 		return nil, fmt.Errorf("no metric %q", e.Name)
 	}
 	for _, m := range e.LabelMatchers {
-		if m.Name != labels.MetricName && !own[m.Name] {
+		if m.Name != model.MetricNameLabel && !own[m.Name] {
 			return nil, fmt.Errorf("%s has no label %q", e.Name, m.Name)
 		}
 	}
