@@ -200,7 +200,7 @@ func TestForcedColours(t *testing.T) {
 		p.run(chromedp.EmulateViewport(1280, 900))
 		p.visit(path)
 		p.picture(name)
-		if got := ask[string](p, `[...document.querySelectorAll(".badge")].filter((b) => b.checkVisibility({contentVisibilityAuto: true}) && (!b.innerText.trim() || getComputedStyle(b).borderTopStyle !== "solid")).map((b) => b.outerHTML).join()`); got != "" {
+		if got := ask[string](p, `[...document.querySelectorAll(".badge")].filter((b) => b.checkVisibility({contentVisibilityAuto: true}) && (!b.textContent.trim() || getComputedStyle(b).borderTopStyle !== "solid")).map((b) => b.outerHTML).join()`); got != "" {
 			t.Errorf("%s: states without a word or a border: %s", path, got)
 		}
 	}
