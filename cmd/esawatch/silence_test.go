@@ -56,7 +56,7 @@ func TestSilencedOutageIsToldWhenTheSilenceEnds(t *testing.T) {
 	}
 
 	h.edge.Set(edgetest.Status(521))
-	d.untilOpen("shop", "521")
+	d.untilMetric(`esawatch_check_state{check="home",location="test",site="shop",state="suppressed"}`, 1)
 	d.untilAsked(h.edge, 3)
 	notTold("under the silence")
 	d.signal(syscall.SIGTERM)
