@@ -70,6 +70,7 @@ type Attempt struct {
 	Seq      int
 	At       time.Time // when the try began, for Begin; when it ended, for the others
 	Digest   string    // Delivery.Digest from then on; "" leaves it as it is
+	By       string    // the agent that makes it, "" where there is one
 }
 
 // Failure is how an attempt went wrong.
@@ -95,7 +96,7 @@ func Begin(rec Record, a Attempt) (Record, bool) {
 		if d.Sending == 0 {
 			d.SendingAt = a.At.UTC().Round(0)
 		}
-		d.Sending = a.Seq
+		d.Sending, d.Claim = a.Seq, a.By
 	})
 }
 
@@ -152,6 +153,7 @@ func Resent(rec Record, a Attempt, receipt map[string]string) (Record, bool) {
 
 func (d *Delivery) failed(f Failure) {
 	d.Attempts++
+	d.Claim = ""
 	d.LastError = clip(f.Cause, maxText)
 	if f.Receipt != nil {
 		d.Receipt = maps.Clone(f.Receipt)

@@ -144,15 +144,22 @@ func historyKey(site, id string) string { return historyPrefix + site + "/" + id
 
 // pastIndex knows which incidents the history has: about 100 bytes for each of
 // them, and nothing until somebody asks or an incident ends. It is read from the
-// keys alone, which tell the site and, in the ID, the time.
+// keys alone, which tell the site and, in the ID, the time. Where others write
+// to the same store, it is read again when it is old.
 type pastIndex struct {
+	shared bool // others write to the store
+
 	mu    sync.Mutex
 	sites map[string][]string // IDs in the order of time; nil until it was read
+	at    time.Time           // when it was read
 }
+
+// pastFresh is how long an index of a shared store may be used.
+const pastFresh = 10 * time.Second
 
 // read fills the index. The caller holds p.mu.
 func (p *pastIndex) read(ctx context.Context, kv store.KV) error {
-	if p.sites != nil {
+	if p.sites != nil && (!p.shared || time.Since(p.at) < pastFresh) {
 		return nil
 	}
 	keys, err := kv.Keys(ctx, historyPrefix)
@@ -165,7 +172,7 @@ func (p *pastIndex) read(ctx context.Context, kv store.KV) error {
 			sites[site] = append(sites[site], id)
 		}
 	}
-	p.sites = sites
+	p.sites, p.at = sites, time.Now()
 	return nil
 }
 

@@ -22,6 +22,34 @@ type Options struct {
 	Log      *slog.Logger  // nil: none
 	Interval time.Duration // between looks for reminders and for writes to try again; 0 = 5 s
 	History  int           // ended incidents kept of each site; 0 = 20
+
+	// What follows is for agents that judge together.
+
+	// Panel says who votes. nil: there is one location.
+	Panel Panel
+	// Shared is set when others write to the store too. What cannot be written
+	// there is then not so: a change either is in the store or was not made. See
+	// Follower for how the others' changes come in.
+	Shared bool
+	// Usable tells whether the shared store can be written at the moment. What is
+	// done of the keeper's own accord waits until then. nil: always.
+	Usable func() bool
+	// Single marks the incidents as what one agent sees that cannot ask the others.
+	Single bool
+	// Mutes are in force beside those of the keeper's own; nil: none.
+	Mutes func(at time.Time) Mutes
+	// Mine tells whether the metrics of a check are this agent's to show. nil: of
+	// all. Those of a site are shown by who shows any of its checks.
+	Mine func(site, check string) bool
+}
+
+// Panel says who votes on a check, where several locations watch.
+type Panel interface {
+	// Voters are the locations whose vote on a check counts now, and their regions,
+	// "" where one has none. A location that has been silent for stale has no vote.
+	Voters(site, check string, stale time.Duration) (locations []string, regions map[string]string)
+	// Watched tells whether another agent has the check in its configuration.
+	Watched(site, check string) bool
 }
 
 // Keeper remembers the records of all sites: it takes results in, saves what
@@ -49,6 +77,10 @@ type Keeper struct {
 	past    pastIndex
 }
 
+// removeEvery is how many intervals lie between two looks for checks that no
+// agent has any more.
+const removeEvery = 12
+
 // config is what a reload replaces, as a whole.
 type config struct {
 	policies map[string]map[string]*Policy // by site and check; equal ones of a site are shared
@@ -61,10 +93,12 @@ type site struct {
 	name string
 	rec  atomic.Pointer[Record]
 
-	mu    sync.Mutex
-	rev   store.Revision      // at which the store has the record
-	dirty bool                // the store has an older one
-	seen  map[place]time.Time // start of the newest result
+	mu     sync.Mutex
+	rev    store.Revision      // at which the store has the record
+	high   store.Revision      // the newest that is known of it, also of one that is gone
+	dirty  bool                // the store has an older one
+	unsure bool                // a write may have happened or not: the store is to be read
+	seen   map[place]time.Time // start of the newest result
 }
 
 // place is where a result comes from.
@@ -84,6 +118,10 @@ func NewKeeper(kv store.KV, opts Options) *Keeper {
 	k.config.Store(&config{})
 	k.windows.Store(&[]Window{})
 	k.silences = newSilences(kv, k.log)
+	k.past.shared = opts.Shared
+	if k.opts.Usable == nil {
+		k.opts.Usable = func() bool { return true }
+	}
 	return k
 }
 
@@ -122,6 +160,10 @@ func (k *Keeper) Observe(ctx context.Context, r checks.Result) error {
 // observe is the part of Observe that allocates.
 func (k *Keeper) observe(ctx context.Context, s *site, r checks.Result, p Policy) error {
 	p.Mutes = k.mutes(end(r))
+	p.Single = k.opts.Single
+	if k.opts.Panel != nil {
+		p.Locations, p.Regions = k.opts.Panel.Voters(r.Site, r.Check, p.Stale)
+	}
 	_, err := k.change(ctx, s, func(rec Record) (Record, bool) { return Next(rec, r, p) })
 	return err
 }
@@ -159,11 +201,20 @@ func (k *Keeper) SetPolicies(ctx context.Context, policies map[string]Policy, t 
 	}
 	k.config.Store(next)
 	defer k.quieten(ctx)
+	return k.removeGone(ctx)
+}
+
+// removeGone ends the alerts of checks that nobody's configuration has.
+func (k *Keeper) removeGone(ctx context.Context) error {
+	policies := k.config.Load().policies
 	return k.each(func(s *site) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		known := next.policies[s.name]
-		has := func(check string) bool { _, ok := known[check]; return ok }
+		known := policies[s.name]
+		has := func(check string) bool {
+			_, ok := known[check]
+			return ok || k.opts.Panel != nil && k.opts.Panel.Watched(s.name, check)
+		}
 		maps.DeleteFunc(s.seen, func(p place, _ time.Time) bool { return !has(p.check) })
 		_, err := k.change(ctx, s, func(rec Record) (Record, bool) { return Remove(rec, has, time.Now()) })
 		return err
@@ -184,6 +235,9 @@ func (k *Keeper) SetOffline(offline bool) { k.offline.Store(offline) }
 // mutes are those in force at a moment.
 func (k *Keeper) mutes(at time.Time) Mutes {
 	mutes := k.silences.active(at)
+	if k.opts.Mutes != nil {
+		mutes = append(mutes, k.opts.Mutes(at)...)
+	}
 	for _, w := range *k.windows.Load() {
 		if w.Active(at) {
 			mutes = append(mutes, w.Mute)
@@ -197,7 +251,7 @@ func (k *Keeper) mutes(at time.Time) Mutes {
 func (k *Keeper) Run(ctx context.Context) error {
 	ticker := time.NewTicker(k.opts.Interval)
 	defer ticker.Stop()
-	for {
+	for ticks := 1; ; ticks++ {
 		select {
 		case <-ctx.Done():
 			k.Flush(ctx)
@@ -205,12 +259,19 @@ func (k *Keeper) Run(ctx context.Context) error {
 		case <-k.silences.changed:
 			k.quieten(ctx)
 		case <-ticker.C:
+			if !k.opts.Usable() {
+				continue
+			}
 			k.Flush(ctx)
 			k.quieten(ctx)
 			if !k.offline.Load() {
 				k.remind(ctx)
 			}
 			k.silences.sweep(ctx, time.Now())
+			if k.opts.Shared && ticks%removeEvery == 0 {
+				// A check may have been the last agent's that had it, and that is gone.
+				_ = k.removeGone(ctx) // what failed is tried again the next time
+			}
 		}
 	}
 }
@@ -305,7 +366,7 @@ func (k *Keeper) site(name string, make bool) *site {
 }
 
 func newSite(name string, rec Record, rev store.Revision) *site {
-	s := &site{name: name, rev: rev, seen: make(map[place]time.Time)}
+	s := &site{name: name, rev: rev, high: rev, seen: make(map[place]time.Time)}
 	s.rec.Store(&rec)
 	return s
 }

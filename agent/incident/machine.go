@@ -40,6 +40,8 @@ const reorderWindow = time.Minute
 //     allows stays part of the incident until it is steady; see Flapping.
 //   - A certificate that expires is told once, and again at half of its time; see
 //     Certificate.
+//   - Where several locations vote, so many as Policy.Quorum wants have to fail.
+//     A vote that is lost ends nothing: only a pass does.
 func Next(rec Record, r checks.Result, p Policy) (Record, bool) {
 	if rec.stays(&r, &p) {
 		return rec, false
@@ -64,7 +66,7 @@ func (rec *Record) stays(r *checks.Result, p *Policy) bool {
 func step(rec Record, state CheckState, r checks.Result, p Policy) (Record, bool) {
 	r = normal(r)
 	was := state
-	state = state.at(r.Location, p.Locations)
+	state = state.at(r, p)
 	streak := state.Locations[r.Location]
 	if late(streak.Last, r.StartedAt) || unseen(streak, r) || rec.othersCertificate(r) {
 		return rec, false
@@ -77,15 +79,22 @@ func step(rec Record, state CheckState, r checks.Result, p Policy) (Record, bool
 		state.Locations[r.Location] = next
 	}
 	state.State = state.aggregate(p.quorum())
-	passed := r.Outcome == checks.Pass
-	if state.State == Firing && was.State != Firing && passed {
+	switch passed := r.Outcome == checks.Pass; {
+	case passed && state.State == Firing && was.State != Firing:
 		// Only a changed quorum gets here. A pass is nothing to fire with: the
 		// next failed result will.
 		state.State = Pending
+	case !passed && state.State == Pending && was.State == Firing:
+		// A location has lost its vote, which is no recovery.
+		state.State = Firing
 	}
 	rec = rec.withCheck(r, state)
 	rec, told := rec.turn(r, was, state, p)
-	return rec, told || over || !streak.sameCount(next) || state.State != was.State
+	save := told || over || !streak.sameCount(next) || state.State != was.State
+	if p.Stale > 0 && (save || !over && next.ages(p.Stale)) {
+		rec, save = rec.kept(r.Location), true
+	}
+	return rec, save
 }
 
 // turn is what comes of a result now that the state of its check is known. The
@@ -107,8 +116,10 @@ func (rec Record) turn(r checks.Result, was, state CheckState, p Policy) (Record
 		rec, save = rec.fire(r, state, p), true
 	case fires && r.Outcome != checks.Pass:
 		var told bool
-		rec, told = rec.change(r, p)
+		rec, told = rec.change(r, state, p)
 		save = save || told
+	case fires:
+		rec = rec.viewed(r.Check, state, p)
 	case !fires && fired && !memory.Flapping && !before.Flapping:
 		rec, save = rec.recover(r.Check, at, EventLeft), true
 	}
@@ -167,6 +178,9 @@ func (s Streak) next(r checks.Result, p Policy) (next Streak, over bool) {
 	s.Failures = min(s.Failures+1, p.failures()) // past the threshold nobody counts
 	s.Failing = s.Failing || s.Failures >= p.failures()
 	s.Conditions = seen(s.Conditions, r.Condition())
+	if len(p.Locations) > 0 {
+		s.POP = clip(r.Edge.POP, maxPOP)
+	}
 	return s, false
 }
 
@@ -176,15 +190,22 @@ func (s Streak) sameCount(t Streak) bool {
 		s.Since.Equal(t.Since) && len(s.Conditions) == len(t.Conditions)
 }
 
-// at is a copy of the state whose streaks are those of the known locations,
-// with one that was left under a former name carried on as location's.
-func (c CheckState) at(location string, known []string) CheckState {
+// at is a copy of the state whose streaks are those that count when r comes:
+// of its own location, and of the others that vote and whose streak is not
+// stale. Where there is but one location, a streak that was left under a former
+// name is carried on as its own.
+func (c CheckState) at(r checks.Result, p Policy) CheckState {
+	location := r.Location
 	streaks := make(map[string]Streak, len(c.Locations)+1)
 	for name, s := range c.Locations {
 		switch {
-		case name == location || slices.Contains(known, name):
+		case name == location:
 			streaks[name] = s
-		case len(known) == 0:
+		case slices.Contains(p.Locations, name):
+			if !s.stale(r.StartedAt, p.Stale) {
+				streaks[name] = s
+			}
+		case len(p.Locations) == 0:
 			if _, own := c.Locations[location]; own {
 				continue
 			}

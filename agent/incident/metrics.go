@@ -61,10 +61,17 @@ func (k *Keeper) WriteMetrics(w *exposition.Writer) {
 	policies := k.config.Load().policies
 	for _, site := range slices.Sorted(maps.Keys(policies)) {
 		rec, _ := k.Record(site)
+		mine := false
 		for _, check := range slices.Sorted(maps.Keys(policies[site])) {
+			if k.opts.Mine != nil && !k.opts.Mine(site, check) {
+				continue
+			}
+			mine = true
 			states = append(states, shownCheck{w.Base("site", site, "check", check, "location", k.opts.Location), rec.shown(check)})
 		}
-		sites = append(sites, shownSite{w.Base("site", site), rec.firing()})
+		if mine {
+			sites = append(sites, shownSite{w.Base("site", site), rec.firing()})
+		}
 	}
 	w.Family(&stateFamily, func() {
 		for _, c := range states {

@@ -38,7 +38,7 @@ type model struct {
 
 func newModel(p Policy, groupWait time.Duration) *model {
 	return &model{
-		failures: p.Failures, resolveAfter: p.ResolveAfter, quorum: p.Quorum, flapping: p.Flapping, groupWait: groupWait,
+		failures: p.Failures, resolveAfter: p.ResolveAfter, quorum: int(p.Quorum), flapping: p.Flapping, groupWait: groupWait,
 		results: map[string]map[string][]bool{}, alarm: map[string]map[string]bool{}, firing: map[string]bool{},
 		changes: map[string][]time.Time{}, flaps: map[string]bool{}, part: map[string]bool{},
 		muted: map[string]bool{}, heard: map[string]bool{}, since: map[string]time.Time{},
@@ -169,7 +169,7 @@ func TestModel(t *testing.T) {
 		p := Policy{
 			Failures:     rapid.IntRange(1, 4).Draw(t, "failures"),
 			ResolveAfter: rapid.IntRange(1, 3).Draw(t, "resolve_after"),
-			Quorum:       rapid.IntRange(1, 2).Draw(t, "quorum"),
+			Quorum:       Quorum(rapid.IntRange(1, 2).Draw(t, "quorum")),
 			Locations:    []string{"fra", "sin"},
 			Flapping: Flapping{Changes: rapid.IntRange(1, 5).Draw(t, "changes"),
 				Window: time.Duration(rapid.IntRange(1, 60).Draw(t, "window")) * time.Minute},

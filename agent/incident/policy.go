@@ -8,12 +8,19 @@ type Policy struct {
 	Failures     int // in a row, whatever their conditions, that fire; below 1 means 1
 	ResolveAfter int // passes in a row that resolve; below 1 means 1
 
-	// Quorum is how many locations have to fail for the check to fire; below 1
-	// means 1. Locations names those that run the check. Empty means that there
-	// is one, whatever it is called: a streak left under another name (a host
-	// was renamed, a container came back with a new name) is carried on.
-	Quorum    int
+	// Quorum is how many of the locations have to fail for the check to fire.
+	// Locations names those that have a vote. Empty means that there is one,
+	// whatever it is called: a streak left under another name (a host was
+	// renamed, a container came back with a new name) is carried on. Of several
+	// the keeper sets them, with their regions, for each result.
+	Quorum    Quorum
 	Locations []string
+	Regions   map[string]string // by location; one that has none is missing
+	// Stale is the age at which what another location saw last is no vote any
+	// more; 0 = never. What still fails is saved again within half of it.
+	Stale time.Duration
+	// Single is set when the agent judges alone what several should.
+	Single bool
 
 	Flapping Flapping
 
@@ -27,7 +34,29 @@ type Policy struct {
 
 func (p *Policy) failures() int     { return max(p.Failures, 1) }
 func (p *Policy) resolveAfter() int { return max(p.ResolveAfter, 1) }
-func (p *Policy) quorum() int       { return max(p.Quorum, 1) }
+func (p *Policy) quorum() int       { return p.Quorum.Of(max(len(p.Locations), 1)) }
+
+// Quorum is how many of the locations that vote on a check have to see it fail.
+// A positive one is that number; 0 means 1.
+type Quorum int
+
+// The quorums that depend on how many vote.
+const (
+	Majority Quorum = -1 // more than half
+	All      Quorum = -2
+)
+
+// Of is the number of so many voters that have to agree, at least 1. A number
+// that was asked for stays what it is, even if fewer vote.
+func (q Quorum) Of(voters int) int {
+	switch q {
+	case Majority:
+		return voters/2 + 1
+	case All:
+		return max(voters, 1)
+	}
+	return max(int(q), 1)
+}
 
 // Timings say when a change of an incident is told.
 type Timings struct {

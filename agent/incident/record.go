@@ -54,6 +54,17 @@ type Streak struct {
 	Last       time.Time           `json:"last"`                 // start of the newest result that counted
 	Conditions []catalog.Condition `json:"conditions,omitempty"` // all seen in this spell, in order of appearance
 	Failing    bool                `json:"failing"`              // past the thresholds
+	// What follows is kept only where several locations vote.
+	POP  string    `json:"pop,omitempty"` // where ESA answered the newest failure
+	Kept time.Time `json:"kept,omitzero"` // Last as it was saved last
+}
+
+// View is what a location that votes sees of a check.
+type View struct {
+	Location string `json:"location"`
+	Region   string `json:"region,omitempty"`
+	Failing  bool   `json:"failing,omitempty"`
+	POP      string `json:"pop,omitempty"` // where ESA answered it, if it fails and that is known
 }
 
 // Incident is a spell in which checks of one site fail, told as one story.
@@ -63,9 +74,13 @@ type Incident struct {
 	Since      time.Time `json:"since"`       // the first failed result
 	OpenedAt   time.Time `json:"opened_at"`   // when it was confirmed
 	ResolvedAt time.Time `json:"resolved_at"` // zero while open
-	// Reason is why it was closed: "recovered", or "removed" when the check or
-	// the site left the configuration.
-	Reason   string           `json:"reason,omitempty"`
+	// Reason is why it was closed: "recovered", "removed" when the check or the
+	// site left the configuration, or "merged" when it goes on as part of another,
+	// Into, that other agents had told.
+	Reason string `json:"reason,omitempty"`
+	Into   string `json:"into,omitempty"`
+	// Single is set when an agent told it that could not ask the others.
+	Single   bool             `json:"single,omitempty"`
 	Severity catalog.Severity `json:"severity"` // the highest of its firing alerts; at its end the highest it ever had
 	Peak     catalog.Severity `json:"peak"`     // the highest it ever had
 	Alerts   map[string]Alert `json:"alerts"`   // by check name; those that recovered stay
@@ -99,6 +114,10 @@ type Alert struct {
 	Receivers  []string            `json:"receivers,omitempty"` // named by the check; empty: by match
 	RunbookURL string              `json:"runbook_url,omitempty"`
 	Result     checks.Result       `json:"result"` // the failed result that tells most: the newest with the present condition
+	// Views are what the locations see that vote, by name; none where there is
+	// one. Spread is every location that saw the check fail in this spell.
+	Views  []View   `json:"views,omitempty"`
+	Spread []string `json:"spread,omitempty"`
 
 	Hush   Hush `json:"hush,omitempty"`   // why nothing is told of it at present
 	Untold bool `json:"untold,omitempty"` // nothing of this spell was ever to be told
@@ -122,6 +141,8 @@ const (
 	EventSteady   EventKind = "steady"   // it stopped flapping
 	EventMuted    EventKind = "muted"    // a silence or maintenance began to cover it
 	EventUnmuted  EventKind = "unmuted"  // no mute covers it any more
+	EventSpread   EventKind = "spread"   // one more location sees it fail
+	EventShared   EventKind = "shared"   // what one agent told alone, all have taken over
 )
 
 // Event is one thing that happened in an incident.
@@ -133,6 +154,7 @@ type Event struct {
 	Condition catalog.Condition `json:"condition,omitempty"` // of Check, after the event
 	Was       catalog.Condition `json:"was,omitempty"`       // of Check, before it
 	Severity  catalog.Severity  `json:"severity,omitempty"`  // of the incident, after it
+	Location  string            `json:"location,omitempty"`  // of EventSpread and EventShared
 	Quiet     bool              `json:"quiet,omitempty"`     // not told for its own sake
 }
 
@@ -154,6 +176,8 @@ type Delivery struct {
 	// may have it already. SendingAt is when the first such attempt began.
 	Sending   int       `json:"sending,omitempty"`
 	SendingAt time.Time `json:"sending_at,omitzero"`
+	// Claim names the agent that makes the attempt, where several share the record.
+	Claim string `json:"claim,omitempty"`
 
 	Attempts  int       `json:"attempts,omitempty"` // in vain, since the last success
 	NextTry   time.Time `json:"next_try,omitzero"`

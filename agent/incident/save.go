@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -99,8 +100,16 @@ func (k *Keeper) discard(ctx context.Context, e store.Entry) error {
 // change makes a change of a site's record and saves it; the caller has s.mu.
 // If the store holds something newer the change is made on that. If the store
 // cannot be written the change is made in memory, and saved later.
+//
+// Where the store is shared, a change that cannot be written is not made, and
+// the error says so: others go on from what is in the store.
 func (k *Keeper) change(ctx context.Context, s *site, f func(Record) (Record, bool)) (Record, error) {
-	for range maxConflicts {
+	for attempt := range maxConflicts {
+		if s.unsure || attempt > 0 {
+			if err := k.reread(ctx, s, attempt); err != nil {
+				return *s.rec.Load(), fmt.Errorf("save incidents of %q: %w", s.name, err)
+			}
+		}
 		old := s.rec.Load()
 		rec, save := f(*old)
 		if !save {
@@ -110,10 +119,11 @@ func (k *Keeper) change(ctx context.Context, s *site, f func(Record) (Record, bo
 		k.remember(ctx, *old, rec)
 		err := k.save(ctx, s, rec)
 		if errors.Is(err, store.ErrConflict) {
-			if err := k.reload(ctx, s); err != nil {
-				return *old, fmt.Errorf("save incidents of %q: %w", s.name, err)
-			}
 			continue
+		}
+		if err != nil && k.opts.Shared {
+			s.unsure = true
+			return *old, fmt.Errorf("save incidents of %q: %w", s.name, err)
 		}
 		s.rec.Store(&rec)
 		s.dirty = err != nil
@@ -123,6 +133,19 @@ func (k *Keeper) change(ctx context.Context, s *site, f func(Record) (Record, bo
 		return rec, nil
 	}
 	return *s.rec.Load(), fmt.Errorf("save incidents of %q: %w, %d times in a row", s.name, store.ErrConflict, maxConflicts)
+}
+
+// reread takes over what the store has before a change is made anew. Of many
+// that change the same record at once, each waits a moment of its own.
+func (k *Keeper) reread(ctx context.Context, s *site, attempt int) error {
+	if k.opts.Shared && attempt > 0 {
+		time.Sleep(rand.N(time.Duration(attempt) * 2 * time.Millisecond))
+	}
+	if err := k.reload(ctx, s); err != nil {
+		return err
+	}
+	s.unsure = false
+	return nil
 }
 
 // save writes the record at the site's revision. A record with nothing in it is
@@ -144,7 +167,7 @@ func (k *Keeper) save(ctx context.Context, s *site, rec Record) error {
 	}
 	rev, err := k.kv.Put(ctx, store.Entry{Key: key, Value: value, Revision: s.rev})
 	if err == nil {
-		s.rev = rev
+		s.rev, s.high = rev, rev
 	}
 	return err
 }
@@ -165,13 +188,20 @@ func (k *Keeper) reload(ctx context.Context, s *site) error {
 	if !s.dirty {
 		var rec Record
 		if e.Revision != 0 {
-			if rec, err = decode(e); err != nil {
+			rec, err = decode(e)
+			if err != nil && k.opts.Shared && !errors.Is(err, errNewer) {
+				k.log.Error("record cannot be read, set aside", "key", e.Key, "path", badPrefix+e.Key, "err", err)
+				if err = k.discard(ctx, e); err == nil {
+					e.Revision = 0
+				}
+			}
+			if err != nil {
 				return err
 			}
 		}
 		s.rec.Store(&rec)
 	}
-	s.rev = e.Revision
+	s.rev, s.high = e.Revision, max(s.high, e.Revision)
 	return nil
 }
 

@@ -167,11 +167,16 @@ func (s *Silences) put(ctx context.Context, one Silence, rev store.Revision) err
 		return fmt.Errorf("%w: %w", ErrNotSaved, err)
 	}
 	s.all[one.ID] = kept{one, rev}
+	s.signal()
+	return nil
+}
+
+// signal has the mutes counted anew.
+func (s *Silences) signal() {
 	select {
 	case s.changed <- struct{}{}:
 	default:
 	}
-	return nil
 }
 
 // List returns the silences, those that end last first: what is in force comes

@@ -29,6 +29,7 @@ const (
 const (
 	ReasonRecovered = "recovered"
 	ReasonRemoved   = "removed"
+	ReasonMerged    = "merged"
 )
 
 // fire makes r's check part of the site's incident, opening one if need be.
@@ -36,7 +37,7 @@ func (rec Record) fire(r checks.Result, state CheckState, p Policy) Record {
 	at := end(r)
 	inc, joins := rec.open()
 	if !joins {
-		inc = Incident{ID: rec.newID(r.Site, at), Site: r.Site, OpenedAt: at}
+		inc = Incident{ID: rec.newID(r.Site, at), Site: r.Site, OpenedAt: at, Single: p.Single}
 	}
 	alert := inc.Alerts[r.Check] // a former spell's conditions are part of the story
 	alert.Check, alert.Firing = r.Check, true
@@ -53,6 +54,8 @@ func (rec Record) fire(r checks.Result, state CheckState, p Policy) Record {
 	}
 	alert.Severity = ""
 	alert = alert.shows(r, p)
+	alert.Spread = nil
+	alert, _ = alert.sees(state.views(p))
 	alert.Untold, alert.Said = true, Said{}
 	alert.Hush = rec.hush(&alert, at, p.Mutes)
 	quiet := alert.Hush != HushNone
@@ -80,7 +83,7 @@ func (rec Record) fire(r checks.Result, state CheckState, p Policy) Record {
 
 // change takes another failed result into an alert that fires already. The bool
 // tells that it must be saved.
-func (rec Record) change(r checks.Result, p Policy) (Record, bool) {
+func (rec Record) change(r checks.Result, state CheckState, p Policy) (Record, bool) {
 	inc, ok := rec.open()
 	alert, part := inc.Alerts[r.Check]
 	if !ok || !part {
@@ -92,11 +95,15 @@ func (rec Record) change(r checks.Result, p Policy) (Record, bool) {
 	if r.Condition() != was {
 		alert.ChangedAt = at
 	}
+	alert, more := alert.sees(state.views(p))
 	alert.Hush = rec.hush(&alert, at, p.Mutes)
 
 	var events []Event
 	if kind, told := inc.news(&alert, at); kind != "" {
 		events = append(events, Event{At: at, Kind: kind, Check: r.Check, Condition: r.Condition(), Was: told})
+	}
+	for _, location := range more {
+		events = append(events, Event{At: at, Kind: EventSpread, Check: r.Check, Condition: r.Condition(), Location: location})
 	}
 	loud := alert.Hush == HushNone
 	switch {
@@ -111,7 +118,7 @@ func (rec Record) change(r checks.Result, p Policy) (Record, bool) {
 		events = append(events, Event{At: at, Kind: EventSeverity, Check: r.Check, Condition: r.Condition()})
 	}
 	for _, e := range events {
-		e.Quiet = !loud || alert.Flapping && e.Kind == EventChanged
+		e.Quiet = !loud || alert.Flapping && (e.Kind == EventChanged || e.Kind == EventSpread)
 		if !e.Quiet {
 			alert = alert.say()
 			rec = rec.certificateTold(&alert, at)

@@ -1,0 +1,148 @@
+package incident
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/esawatch/esawatch/agent/store"
+)
+
+// Follower takes in what other agents write to a shared store. Its methods are
+// called by one goroutine: Begin, then a Put for each value that there is, then
+// Synced, and from then on each change; and from Begin again when some may have
+// been missed.
+type Follower struct {
+	k    *Keeper
+	told map[string]bool // keys since Begin; nil once synced
+}
+
+// Follower is how a keeper of a shared store hears of what others write.
+func (k *Keeper) Follower() *Follower { return &Follower{k: k} }
+
+// FollowPrefixes are below which keys a Follower wants to hear of changes.
+func FollowPrefixes() []string { return []string{sitePrefix, silencePrefix} }
+
+// Begin implements natsstore.Watcher.
+func (f *Follower) Begin() { f.told = make(map[string]bool) }
+
+// Put implements natsstore.Watcher.
+func (f *Follower) Put(e store.Entry) {
+	if f.told != nil {
+		f.told[e.Key] = true
+	}
+	switch {
+	case strings.HasPrefix(e.Key, sitePrefix):
+		f.k.follow(e)
+	case strings.HasPrefix(e.Key, silencePrefix):
+		f.k.silences.follow(e)
+	}
+}
+
+// Delete implements natsstore.Watcher.
+func (f *Follower) Delete(key string, rev store.Revision) {
+	switch {
+	case strings.HasPrefix(key, sitePrefix):
+		f.k.follow(store.Entry{Key: key, Revision: rev})
+	case strings.HasPrefix(key, silencePrefix):
+		f.k.silences.unfollow(key, rev)
+	}
+}
+
+// Synced implements natsstore.Watcher. What was not told of has gone meanwhile,
+// or came after the beginning: the store knows.
+func (f *Follower) Synced() {
+	k := f.k
+	for _, s := range k.all() {
+		if f.told[sitePrefix+s.name] {
+			continue
+		}
+		s.mu.Lock()
+		if s.rev != 0 {
+			if err := k.reload(context.Background(), s); err != nil {
+				s.unsure = true
+			}
+		}
+		s.mu.Unlock()
+	}
+	k.silences.keep(f.told)
+	f.told = nil
+	k.signal()
+}
+
+// follow takes over a record that somebody else has written; with no value it
+// was deleted.
+func (k *Keeper) follow(e store.Entry) {
+	name := strings.TrimPrefix(e.Key, sitePrefix)
+	s := k.site(name, true)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e.Revision <= s.high {
+		return // our own write, or older than one
+	}
+	var rec Record
+	if len(e.Value) > 0 {
+		var err error
+		if rec, err = decode(e); err != nil {
+			// It stays as it is: a newer program's is not ours to overwrite, and
+			// what is damaged is for people to look at.
+			k.log.Error("record of another agent cannot be read, the site is not judged together", "key", e.Key, "err", err)
+			s.unsure = true
+			return
+		}
+		s.rev = e.Revision
+	} else {
+		s.rev = 0
+	}
+	s.high, s.unsure = e.Revision, false
+	s.rec.Store(&rec)
+	k.signal()
+}
+
+// follow takes over a silence that somebody else has written.
+func (s *Silences) follow(e store.Entry) {
+	one, err := decodeSilence(e)
+	if err != nil {
+		s.log.Error("silence cannot be read, it mutes nothing", "key", e.Key, "err", err)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known, ok := s.all[one.ID]; ok && known.rev >= e.Revision {
+		return
+	}
+	s.all[one.ID] = kept{one, e.Revision}
+	s.signal()
+}
+
+// unfollow forgets a silence that somebody else has deleted.
+func (s *Silences) unfollow(key string, rev store.Revision) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id := strings.TrimPrefix(key, silencePrefix)
+	if one, ok := s.all[id]; ok && one.rev < rev {
+		delete(s.all, id)
+		s.signal()
+	}
+}
+
+// keep forgets the silences that are not among the keys.
+func (s *Silences) keep(keys map[string]bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range s.all {
+		if keys[silencePrefix+id] {
+			continue
+		}
+		_, err := s.kv.Get(context.Background(), silencePrefix+id)
+		if errors.Is(err, store.ErrNotFound) {
+			delete(s.all, id)
+			s.signal()
+		}
+	}
+}
+
+// Active are the mutes of the silences in force at a moment, for a keeper beside
+// this one.
+func (s *Silences) Active(at time.Time) Mutes { return s.active(at) }
