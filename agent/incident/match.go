@@ -145,6 +145,9 @@ func (a *Alert) label(site, name string) string {
 	case "severity":
 		return string(a.Severity)
 	case "location":
+		if len(a.Spread) > 0 {
+			return a.Spread[0] // as it is told
+		}
 		return a.Result.Location
 	case "fault":
 		return string(a.fault())

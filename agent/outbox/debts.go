@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"strings"
 	"time"
@@ -62,6 +63,10 @@ type note struct {
 	told     time.Time
 	failures int
 	retry    time.Time
+	// claim is another agent's at it. settle is how an attempt went that could
+	// not be written down yet; nothing else is done about the debt before.
+	claim  claim
+	settle func(ctx context.Context) error
 }
 
 func (w *worker) note(id string) *note {
@@ -205,11 +210,15 @@ func (w *worker) timed(d debt, it *item, owed, open bool, now time.Time) (debt, 
 	if owed {
 		d.due = latest(w.now.sane(d.due, now), retry)
 	}
+	d.due = w.turn(d.due)
 	if again := w.resendDue(it, n, now); open && !again.IsZero() && (!owed || again.Before(d.due)) {
 		// What is new waits no longer than the receiver remembers what is old.
 		d.due, d.again = latest(again, retry), !owed
 		owed = true
 	}
-	d.due = latest(d.due, n.hold)
+	d.due = latest(latest(d.due, n.hold), w.claimed(n, &it.delivery, now))
+	if n.settle != nil {
+		d.due, owed = n.hold, true
+	}
 	return d, owed
 }

@@ -94,7 +94,7 @@ func compareBool(a, b bool) int {
 func (w writer) line(n *notify.Notification, inc *incident.Incident) {
 	var alerts []notify.Alert
 	for _, a := range sortedAlerts(inc) {
-		alerts = append(alerts, w.alert(&a))
+		alerts = append(alerts, w.alert(inc, &a))
 	}
 	n.Digest.Lines = append(n.Digest.Lines, notify.DigestLine{
 		Site: inc.Site, Firing: inc.Open(), Severity: string(inc.Severity), Summary: w.what(inc, alerts),

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,6 +22,24 @@ type metrics struct {
 	notifications *prometheus.CounterVec
 	owed          *prometheus.GaugeVec
 	latency       prometheus.Histogram
+
+	mu    sync.Mutex
+	queue map[string]map[*Outbox]int // by receiver: what is owed of each outbox' records
+}
+
+// setOwed notes how many incidents of an outbox a receiver is owed.
+func (m *metrics) setOwed(o *Outbox, receiver string, n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.queue[receiver] == nil {
+		m.queue[receiver] = make(map[*Outbox]int, 1)
+	}
+	m.queue[receiver][o] = n
+	sum := 0
+	for _, n := range m.queue[receiver] {
+		sum += n
+	}
+	m.owed.WithLabelValues(receiver).Set(float64(sum))
 }
 
 // newMetrics registers with reg unless that is nil. It panics when reg has the
@@ -28,6 +47,7 @@ type metrics struct {
 func newMetrics(reg prometheus.Registerer) *metrics {
 	f := promauto.With(reg)
 	return &metrics{
+		queue: make(map[string]map[*Outbox]int),
 		notifications: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "esawatch_notifications_total",
 			Help: "Attempts to tell a receiver of an incident, by outcome.",
@@ -59,5 +79,8 @@ func (m *metrics) preset(receiver string) {
 // remove takes the queue of a receiver that is gone out of the metrics. Its
 // counters stay, or nobody could see what was dropped with it.
 func (m *metrics) remove(receiver string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.queue, receiver)
 	m.owed.DeleteLabelValues(receiver)
 }

@@ -36,6 +36,11 @@ type Options struct {
 	// Grace is how long an attempt that is under way may go on after Run was
 	// told to stop; 0 = it is cut off at once.
 	Grace time.Duration
+	// Turns is set when other agents tell what the same records owe; nil: this
+	// one tells all.
+	Turns Turns
+	// Beside is the outbox of other records, whose metrics this one's count in.
+	Beside *Outbox
 }
 
 // Outbox tells receivers what the records owe them.
@@ -72,10 +77,14 @@ func New(opts Options) *Outbox {
 	if opts.SendTimeout <= 0 {
 		opts.SendTimeout = 30 * time.Second
 	}
+	m := newMetrics(opts.Registerer)
+	if opts.Beside != nil {
+		m = opts.Beside.metrics
+	}
 	return &Outbox{
 		opts:    opts,
 		log:     opts.Log.With("component", "outbox"),
-		metrics: newMetrics(opts.Registerer),
+		metrics: m,
 		replan:  make(chan struct{}, 1),
 		workers: make(map[string]*worker),
 	}

@@ -43,6 +43,21 @@ type phrases struct {
 	seenFrom   string // location
 	atPOP      string // POP
 	edgeAnswer string
+
+	// Of several locations. The first are lines of evidence, with their label.
+	seenBy     string // locations, how many, of how many
+	placePOP   string // location, POP
+	everywhere string
+	onePlace   string
+	onePOP     string // POP
+	oneRegion  string // region
+	somePlaces string
+	single     string // location
+	spread     string // check, location, how many, of how many
+	shared     string // location
+	merged     string // site, how it goes on, groups
+	into       string // incident
+	unseen     string
 }
 
 // phrasesFor gives the phrases of a language: "zh", else English.
@@ -83,6 +98,19 @@ func english() phrases {
 		came: "incidents: %d (%s)", joined: "more incidents: %d (%s)", ended: "over: %d (%s)", altered: "changed: %d (%s)",
 		allEnded: "all %d incidents are over, after %s", stillOpen: "still failing after %s: %d of %d",
 		seenFrom: "seen from %s", atPOP: "POP %s", edgeAnswer: "answered by ESA itself",
+
+		seenBy: "seen from: %s, %d of %d locations", placePOP: "%s (POP %s)",
+		everywhere: "pattern: everywhere, so look at the origin, or at ESA as a whole",
+		onePlace:   "pattern: one place, so look at its route to ESA and at the POP that answers it",
+		onePOP:     "pattern: one POP, %s, and no other",
+		oneRegion:  "pattern: all of region %s and nowhere else, so look at the routes and POPs there, and at the region that the site is served in",
+		somePlaces: "pattern: some places and not others, so compare their POPs",
+		single:     "single view: %s is cut off from the other agents, so nobody else was asked",
+		spread:     "%s fails from %s too: %d of %d locations",
+		shared:     "%s told it while it was cut off; from here on all agents do",
+		merged:     "%s: %s (%s)",
+		into:       "it goes on as incident %s, which the other agents tell",
+		unseen:     "the agent is no longer cut off, and no other sees it",
 	}
 }
 
@@ -116,5 +144,18 @@ func chinese() phrases {
 		came: "发生 %d 起事件（%s）", joined: "新增 %d 起事件（%s）", ended: "%d 起已恢复（%s）", altered: "%d 起有变化（%s）",
 		allEnded: "%d 起事件已全部恢复，历时 %s", stillOpen: "已持续 %s，仍未恢复：%d 起，共 %d 起",
 		seenFrom: "探测点 %s", atPOP: "节点 %s", edgeAnswer: "均由 ESA 自身应答",
+
+		seenBy: "探测点: %s，%[3]d 个探测点中的 %[2]d 个", placePOP: "%s（POP %s）",
+		everywhere: "分布: 所有探测点均失败，请检查源站或 ESA 整体",
+		onePlace:   "分布: 仅一个探测点失败，请检查其到 ESA 的线路及应答的 POP",
+		onePOP:     "分布: 仅 POP %s 失败",
+		oneRegion:  "分布: 仅区域 %s 全部失败，请检查该区域的线路、POP 及站点的服务区域",
+		somePlaces: "分布: 部分探测点失败，请比较其 POP",
+		single:     "单点视角: %s 与其他探测点失去联系，未能向它们求证",
+		spread:     "%s 在 %s 也失败：%[4]d 个探测点中的 %[3]d 个",
+		shared:     "%s 曾在失联期间单独告警，此后由所有探测点共同处理",
+		merged:     "%s：%s（%s）",
+		into:       "并入事件 %s，由其他探测点继续通知",
+		unseen:     "探测点已恢复联系，其他探测点未见该故障",
 	}
 }

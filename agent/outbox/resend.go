@@ -15,8 +15,8 @@ import (
 // memory only: after a restart, or with new settings, it is told within half the
 // time that it wants, by lot, so that not all incidents are told at once.
 func (w *worker) resendDue(it *item, n *note, now time.Time) time.Time {
-	if it.resend <= 0 {
-		return time.Time{}
+	if it.resend <= 0 || !w.turn(now).Equal(now) {
+		return time.Time{} // or another agent does it
 	}
 	if n.told.IsZero() || n.told.After(now) {
 		n.told = now.Add(rand.N(it.resend/2+1) - it.resend)

@@ -30,6 +30,9 @@ type telling struct {
 
 // tell makes one attempt to pay a debt, and writes down how it went.
 func (w *worker) tell(ctx context.Context, d debt) {
+	if w.settle(ctx, d) {
+		return
+	}
 	t, ok := w.begin(ctx, d)
 	if !ok {
 		return
@@ -58,7 +61,7 @@ func (w *worker) tell(ctx context.Context, d debt) {
 // begin writes down that an attempt starts, and prepares it. The bool is false
 // when there is nothing to tell any more.
 func (w *worker) begin(ctx context.Context, d debt) (t *telling, ok bool) {
-	t = &telling{debt: d, attempt: incident.Attempt{Incident: d.id, Receiver: w.name, At: time.Now()}}
+	t = &telling{debt: d, attempt: incident.Attempt{Incident: d.id, Receiver: w.name, At: time.Now(), By: w.self()}}
 	news := d.again
 	if d.members != nil {
 		t.attempt.Digest = d.id
@@ -75,11 +78,21 @@ func (w *worker) begin(ctx context.Context, d debt) (t *telling, ok bool) {
 		inc, ok = rec.Incidents[i], true
 		t.attempt.Seq = inc.Seq
 		was := inc.Deliveries[w.name]
-		if d.again || was.Sending == t.attempt.Seq && was.Digest == t.attempt.Digest {
+		if !w.claimed(w.note(d.id), &was, time.Now()).IsZero() {
+			ok = false // another agent is at it
+			return rec, false
+		}
+		if d.again || was.Sending == t.attempt.Seq && was.Digest == t.attempt.Digest && was.Claim == t.attempt.By {
 			return rec, false // stands there already, from an attempt that may have got through
 		}
 		return incident.Begin(rec, t.attempt)
 	})
+	if err != nil && w.out.opts.Turns != nil {
+		// Not claimed: somebody else may be at it.
+		w.out.log.Warn("notification put off, it cannot be claimed", "site", d.site, "incident", d.id, "receiver", w.name, "err", err)
+		w.note(d.id).hold = time.Now().Add(settleEvery)
+		return nil, false
+	}
 	if err != nil {
 		// Better told twice than not at all: the attempt is made nevertheless.
 		w.out.log.Error("cannot save that a notification is under way", "site", d.site, "incident", d.id, "receiver", w.name, "err", err)
@@ -200,11 +213,35 @@ func (w *worker) working(lastError string) {
 	w.state.Failures, w.state.LastError = 0, lastError
 }
 
-// write saves how an attempt went.
+// write saves how an attempt went. In records that others tell from too it has
+// to be saved sooner or later, or one of them would tell the same again.
 func (w *worker) write(ctx context.Context, t *telling, f func(incident.Record) (incident.Record, bool)) {
-	if err := w.save(ctx, t.site, f); err != nil {
-		w.unsaved(t, err)
+	err := w.save(ctx, t.site, f)
+	if err == nil {
+		return
 	}
+	w.unsaved(t, err)
+	if w.out.opts.Turns != nil {
+		n, site := w.note(t.id), t.site
+		n.hold = time.Now().Add(settleEvery)
+		n.settle = func(ctx context.Context) error { return w.save(ctx, site, f) }
+	}
+}
+
+// settle writes down how an earlier attempt at the debt went, if that is not
+// done yet. The bool tells that there was something to settle.
+func (w *worker) settle(ctx context.Context, d debt) bool {
+	n := w.note(d.id)
+	if n.settle == nil {
+		return false
+	}
+	if err := n.settle(ctx); err != nil {
+		n.hold = time.Now().Add(settleEvery)
+		return true
+	}
+	w.out.log.Info("how a notification went is saved now", "site", d.site, "incident", d.id, "receiver", w.name)
+	n.settle, n.hold = nil, time.Time{}
+	return true
 }
 
 // unsaved puts a debt off whose payment cannot be written down.

@@ -70,7 +70,7 @@ func (w writer) notification(inc *incident.Incident, told incident.Delivery) not
 		n.Doubtful, n.DoubtfulSince = true, told.SendingAt
 	}
 	for _, a := range sortedAlerts(inc) {
-		n.Alerts = append(n.Alerts, w.alert(&a))
+		n.Alerts = append(n.Alerts, w.alert(inc, &a))
 		if n.SiteURL == "" {
 			n.SiteURL = siteURL(a.Result.URL)
 		}
@@ -99,13 +99,13 @@ func sortedAlerts(inc *incident.Incident) []incident.Alert {
 	})
 }
 
-func (w writer) alert(a *incident.Alert) notify.Alert {
+func (w writer) alert(inc *incident.Incident, a *incident.Alert) notify.Alert {
 	r := &a.Result
 	condition := r.Condition()
 	alert := notify.Alert{
 		Check:      a.Check,
 		URL:        r.URL,
-		Location:   r.Location,
+		Location:   location(a),
 		Firing:     a.Firing,
 		Flapping:   a.Firing && a.Flapping,
 		Since:      a.Since,
@@ -126,7 +126,7 @@ func (w writer) alert(a *incident.Alert) notify.Alert {
 	if d := r.Diagnosis; d != nil {
 		alert.Title, alert.Fault, alert.Owner = d.Title, string(d.Fault), d.Owner
 		alert.Summary, alert.Verdict, alert.DocURL = d.Summary, d.Verdict, d.DocURL
-		alert.Evidence, alert.Steps = slices.Clone(d.Evidence), slices.Clone(d.Steps)
+		alert.Evidence, alert.Steps = slices.Concat(w.single(inc, a), w.views(a), d.Evidence), slices.Clone(d.Steps)
 		// The diagnosis' runbook is about this very condition.
 		alert.RunbookURL = cmp.Or(d.RunbookURL, a.RunbookURL)
 	}
@@ -141,6 +141,8 @@ func (w writer) summary(inc *incident.Incident, alerts []notify.Alert) string {
 		return fmt.Sprintf(w.phrases.failing, inc.Site, what)
 	case inc.Reason == incident.ReasonRemoved:
 		return fmt.Sprintf(w.phrases.closed, inc.Site, w.lasted(inc.Since, inc.ResolvedAt), what)
+	case inc.Reason == incident.ReasonMerged:
+		return fmt.Sprintf(w.phrases.merged, inc.Site, w.mergedInto(inc), what)
 	default:
 		return fmt.Sprintf(w.phrases.recovered, inc.Site, w.lasted(inc.Since, inc.ResolvedAt), what)
 	}
@@ -185,6 +187,9 @@ func (w writer) event(inc *incident.Incident, e *incident.Event) string {
 		if inc.Reason == incident.ReasonRemoved {
 			return fmt.Sprintf(p.over, w.lasted(inc.Since, e.At))
 		}
+		if inc.Reason == incident.ReasonMerged {
+			return w.mergedInto(inc)
+		}
 		return fmt.Sprintf(p.allWell, e.Check, inc.Site, w.lasted(inc.Since, e.At))
 	case incident.EventReminder:
 		if a, ok := inc.Alerts[e.Check]; ok && a.Result.TLS != nil {
@@ -201,6 +206,10 @@ func (w writer) event(inc *incident.Incident, e *incident.Event) string {
 		return fmt.Sprintf(p.muted, e.Check)
 	case incident.EventUnmuted:
 		return fmt.Sprintf(p.unmuted, e.Check, w.condition(inc, e.Check, e.Condition))
+	case incident.EventSpread:
+		return w.spread(inc, e)
+	case incident.EventShared:
+		return fmt.Sprintf(p.shared, e.Location)
 	}
 	return string(e.Kind)
 }

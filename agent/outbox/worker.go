@@ -19,6 +19,7 @@ type worker struct {
 	plan  plan
 	fresh bool                // plan is newer than the loop's
 	gone  bool                // the receiver was removed
+	anew  bool                // it may be another agent's turn
 	dirty map[string]struct{} // sites to look at again
 	state Health              // for those who ask
 
@@ -117,6 +118,9 @@ func (w *worker) run(ctx, send context.Context, after <-chan struct{}) {
 	for ctx.Err() == nil {
 		w.refresh()
 		next, wait := w.next(time.Now())
+		if !w.able() {
+			wait = unableEvery
+		}
 		if wait <= 0 {
 			w.tell(send, next)
 			w.look(next.site)
@@ -139,7 +143,8 @@ func (w *worker) run(ctx, send context.Context, after <-chan struct{}) {
 func (w *worker) refresh() {
 	w.mu.Lock()
 	dirty, fresh := w.dirty, w.fresh
-	w.dirty, w.fresh, w.now = make(map[string]struct{}), false, w.plan
+	w.stale = w.stale || w.anew
+	w.dirty, w.fresh, w.anew, w.now = make(map[string]struct{}), false, false, w.plan
 	w.mu.Unlock()
 
 	if fresh {
@@ -183,7 +188,7 @@ func (w *worker) next(now time.Time) (debt, time.Duration) {
 
 // report shows the outside how the worker is doing.
 func (w *worker) report() {
-	w.out.metrics.owed.WithLabelValues(w.name).Set(float64(w.owed))
+	w.out.metrics.setOwed(w.out, w.name, w.owed)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.state.Owed, w.state.Oldest = w.owed, w.oldest

@@ -1,0 +1,103 @@
+package outbox
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/esawatch/esawatch/agent/incident"
+)
+
+// maxViews is how many locations are named in a message.
+const maxViews = 12
+
+// views says which locations see an alert's check fail and what that pattern
+// means, as lines of evidence: what is to be known before all else. There are
+// none where one location watches.
+func (w writer) views(a *incident.Alert) []string {
+	var failing, named []string
+	for _, v := range a.Views {
+		if !v.Failing {
+			continue
+		}
+		failing = append(failing, v.Location)
+		name := v.Location
+		if v.POP != "" {
+			name = fmt.Sprintf(w.phrases.placePOP, v.Location, v.POP)
+		}
+		named = append(named, name)
+	}
+	if len(failing) == 0 {
+		return nil
+	}
+	if more := len(named) - maxViews; more > 0 {
+		named = append(named[:maxViews], w.words.More(more))
+	}
+	lines := []string{fmt.Sprintf(w.phrases.seenBy, strings.Join(named, w.phrases.comma), len(failing), len(a.Views))}
+	if len(a.Views) > 1 {
+		lines = append(lines, w.pattern(a.Views))
+	}
+	return lines
+}
+
+// pattern is what it means that some of the locations see a failure.
+func (w writer) pattern(views []incident.View) string {
+	p := &w.phrases
+	failing, region, pop := 0, "", ""
+	oneRegion, onePOP := true, true
+	for _, v := range views {
+		if !v.Failing {
+			continue
+		}
+		if failing++; failing == 1 {
+			region, pop = v.Region, v.POP
+		}
+		oneRegion = oneRegion && v.Region == region
+		onePOP = onePOP && v.POP == pop
+	}
+	wholly := !slices.ContainsFunc(views, func(v incident.View) bool { return v.Region == region && !v.Failing })
+	switch {
+	case failing == len(views):
+		return p.everywhere
+	case failing == 1:
+		return p.onePlace
+	case onePOP && pop != "":
+		return fmt.Sprintf(p.onePOP, pop)
+	case oneRegion && region != "" && wholly:
+		return fmt.Sprintf(p.oneRegion, region)
+	}
+	return p.somePlaces
+}
+
+// spread says that one more location sees a check fail, and how many do by now.
+func (w writer) spread(inc *incident.Incident, e *incident.Event) string {
+	a := inc.Alerts[e.Check]
+	failing, voters := a.Failing()
+	return fmt.Sprintf(w.phrases.spread, e.Check, e.Location, len(failing), voters)
+}
+
+// single is the line that comes first while an agent tells what it alone sees.
+func (w writer) single(inc *incident.Incident, a *incident.Alert) []string {
+	if !inc.Single || len(a.Views) > 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf(w.phrases.single, a.Result.Location)}
+}
+
+// location is the place that an alert is labelled with. Of several it is the
+// first that saw it: a label that changes would make it another alert.
+func location(a *incident.Alert) string {
+	if len(a.Spread) > 0 {
+		return a.Spread[0]
+	}
+	return a.Result.Location
+}
+
+// mergedInto says what becomes of an incident that an agent told alone, once it
+// can ask the others again.
+func (w writer) mergedInto(inc *incident.Incident) string {
+	if inc.Into == "" {
+		return w.phrases.unseen
+	}
+	return fmt.Sprintf(w.phrases.into, inc.Into)
+}
