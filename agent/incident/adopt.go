@@ -66,6 +66,10 @@ func Adopt(rec, alone Record, location string, at time.Time) (Record, bool) {
 		if !a.Firing {
 			continue
 		}
+		if len(a.Spread) == 0 {
+			a.Spread = []string{location}
+			inc = inc.withAlert(a)
+		}
 		state := states[check]
 		state.State = Firing
 		state.Locations = maps.Clone(state.Locations)

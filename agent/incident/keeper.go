@@ -34,8 +34,6 @@ type Options struct {
 	// Usable tells whether the shared store can be written at the moment. What is
 	// done of the keeper's own accord waits until then. nil: always.
 	Usable func() bool
-	// Single marks the incidents as what one agent sees that cannot ask the others.
-	Single bool
 	// Mutes are in force beside those of the keeper's own; nil: none.
 	Mutes func(at time.Time) Mutes
 	// Mine tells whether the metrics of a check are this agent's to show. nil: of
@@ -160,7 +158,6 @@ func (k *Keeper) Observe(ctx context.Context, r checks.Result) error {
 // observe is the part of Observe that allocates.
 func (k *Keeper) observe(ctx context.Context, s *site, r checks.Result, p Policy) error {
 	p.Mutes = k.mutes(end(r))
-	p.Single = k.opts.Single
 	if k.opts.Panel != nil {
 		p.Locations, p.Regions = k.opts.Panel.Voters(r.Site, r.Check, p.Stale)
 	}

@@ -35,6 +35,8 @@ func (rec *Record) shown(check string) State {
 var (
 	stateFamily = exposition.Family{Name: "esawatch_check_state", Kind: exposition.Gauge, Labels: []string{"state"},
 		Help: "Whether the check is in the state: 1 for the one that it is in, 0 for the others."}
+	viewFamily = exposition.Family{Name: "esawatch_check_locations", Kind: exposition.Gauge, Labels: []string{"view"},
+		Help: "Locations that see the check fail, and those that have a vote on it; only where several agents judge together."}
 	openFamily = exposition.Family{Name: "esawatch_incident_open", Kind: exposition.Gauge, Labels: []string{"condition", "fault", "severity"},
 		Help: "Whether the site has an open incident: 1 for each condition that fires in it and is not muted, and a single 0 without condition when there is none."}
 )
@@ -42,8 +44,9 @@ var (
 // shownCheck and shownSite are what is written of a check and a site.
 type (
 	shownCheck struct {
-		base  exposition.Base
-		state State
+		base            exposition.Base
+		state           State
+		failing, voting int // locations; voting is 0 where there is one
 	}
 	shownSite struct {
 		base   exposition.Base
@@ -53,11 +56,25 @@ type (
 
 // WriteMetrics writes the keeper's metrics from its snapshots. It holds no
 // series of its own: those of a check begin and end with its policy.
-func (k *Keeper) WriteMetrics(w *exposition.Writer) {
+func (k *Keeper) WriteMetrics(w *exposition.Writer) { WriteMetrics(w, k) }
+
+// WriteMetrics writes the metrics of several keepers, each of which shows what is
+// its own to show.
+func WriteMetrics(w *exposition.Writer, keepers ...*Keeper) {
 	var (
 		states []shownCheck
 		sites  []shownSite
 	)
+	for _, k := range keepers {
+		states, sites = k.collect(w, states, sites)
+	}
+	writeStates(w, states)
+	writeViews(w, states)
+	writeOpen(w, sites)
+}
+
+// collect adds what the keeper has to show.
+func (k *Keeper) collect(w *exposition.Writer, states []shownCheck, sites []shownSite) ([]shownCheck, []shownSite) {
 	policies := k.config.Load().policies
 	for _, site := range slices.Sorted(maps.Keys(policies)) {
 		rec, _ := k.Record(site)
@@ -67,12 +84,20 @@ func (k *Keeper) WriteMetrics(w *exposition.Writer) {
 				continue
 			}
 			mine = true
-			states = append(states, shownCheck{w.Base("site", site, "check", check, "location", k.opts.Location), rec.shown(check)})
+			c := shownCheck{base: w.Base("site", site, "check", check, "location", k.opts.Location), state: rec.shown(check)}
+			if k.opts.Panel != nil {
+				c.failing, c.voting = k.votes(&rec, site, check)
+			}
+			states = append(states, c)
 		}
 		if mine {
 			sites = append(sites, shownSite{w.Base("site", site), rec.firing()})
 		}
 	}
+	return states, sites
+}
+
+func writeStates(w *exposition.Writer, states []shownCheck) {
 	w.Family(&stateFamily, func() {
 		for _, c := range states {
 			for _, state := range metricStates {
@@ -84,6 +109,24 @@ func (k *Keeper) WriteMetrics(w *exposition.Writer) {
 			}
 		}
 	})
+}
+
+// writeViews writes how many locations see a check fail, of those that vote.
+func writeViews(w *exposition.Writer, states []shownCheck) {
+	if !slices.ContainsFunc(states, func(c shownCheck) bool { return c.voting > 0 }) {
+		return
+	}
+	w.Family(&viewFamily, func() {
+		for _, c := range states {
+			if c.voting > 0 {
+				w.Sample(c.base, float64(c.failing), "failing")
+				w.Sample(c.base, float64(c.voting), "voting")
+			}
+		}
+	})
+}
+
+func writeOpen(w *exposition.Writer, sites []shownSite) {
 	w.Family(&openFamily, func() {
 		for _, s := range sites {
 			for _, f := range s.firing {

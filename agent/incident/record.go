@@ -30,6 +30,9 @@ type Record struct {
 	Incidents []Incident `json:"incidents,omitempty"`
 }
 
+// OpenIncident is the site's open incident, and false when there is none.
+func (rec *Record) OpenIncident() (Incident, bool) { return rec.open() }
+
 // State is what a check looks like after its thresholds.
 type State string
 

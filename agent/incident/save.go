@@ -268,6 +268,9 @@ func (k *Keeper) Flush(ctx context.Context) {
 	}
 }
 
+// Stir has the reader of Changed look again, though nothing has changed.
+func (k *Keeper) Stir() { k.signal() }
+
 // signal lets the reader of Changed know that there is something new.
 func (k *Keeper) signal() {
 	select {

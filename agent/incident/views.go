@@ -100,3 +100,19 @@ func (a *Alert) Failing() (names []string, voters int) {
 	}
 	return names, len(a.Views)
 }
+
+// votes counts the locations that see a check fail and those that have a vote.
+func (k *Keeper) votes(rec *Record, site, check string) (failing, voting int) {
+	p, ok := k.config.Load().policies[site][check]
+	if !ok {
+		return 0, 0 // it has just left
+	}
+	locations, _ := k.opts.Panel.Voters(site, check, p.Stale)
+	state := rec.Checks[check]
+	for _, location := range locations {
+		if s, ok := state.Locations[location]; ok && s.Failing {
+			failing++
+		}
+	}
+	return failing, len(locations)
+}

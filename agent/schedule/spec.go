@@ -165,6 +165,27 @@ func emptyField(s *cron.SpecSchedule) string {
 	return ""
 }
 
+// gapLooks is how many moments of a cron line are looked at for its longest pause.
+const gapLooks = 10
+
+// Gap is the longest pause between two runs: the period, or the longest among the
+// next moments that a cron line names.
+func (s Spec) Gap(now time.Time) time.Duration {
+	if s.cron == nil {
+		return s.period
+	}
+	var longest time.Duration
+	last := s.cron.Next(now)
+	for range gapLooks {
+		next := s.cron.Next(last)
+		if next.IsZero() {
+			break
+		}
+		longest, last = max(longest, next.Sub(last)), next
+	}
+	return longest
+}
+
 // place says where a job of this schedule goes: into which slot, and how long
 // after the slot's moment it starts. Both depend on nothing but the schedule
 // and the name, so they are the same after a restart and on each machine.

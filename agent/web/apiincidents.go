@@ -28,7 +28,7 @@ type incidentJSON struct {
 	Since      time.Time        `json:"since"`
 	OpenedAt   time.Time        `json:"opened_at"`
 	ResolvedAt *time.Time       `json:"resolved_at"` // null while open
-	Reason     string           `json:"reason"`      // why it was closed: recovered, removed; "" while open
+	Reason     string           `json:"reason"`      // why it was closed: recovered, removed, merged; "" while open
 	Severity   catalog.Severity `json:"severity"`
 	Peak       catalog.Severity `json:"peak"`
 	URL        string           `json:"url"`
@@ -46,17 +46,19 @@ type alertJSON struct {
 	Conditions []catalog.Condition `json:"conditions"`
 	Labels     map[string]string   `json:"labels"`
 	Result     checks.Result       `json:"result"`
+	Views      []incident.View     `json:"views,omitempty"` // where several locations vote
 }
 
 type eventJSON struct {
 	Seq       int                `json:"seq"`
 	At        time.Time          `json:"at"`
 	Kind      incident.EventKind `json:"kind"`
-	Check     string             `json:"check"`     // "" when it is about the whole incident
-	Condition catalog.Condition  `json:"condition"` // of the check after it, or ""
-	Was       catalog.Condition  `json:"was"`       // of the check before it, or ""
-	Severity  catalog.Severity   `json:"severity"`  // of the incident after it, or ""
-	Quiet     bool               `json:"quiet"`     // not told for its own sake
+	Check     string             `json:"check"`              // "" when it is about the whole incident
+	Condition catalog.Condition  `json:"condition"`          // of the check after it, or ""
+	Was       catalog.Condition  `json:"was"`                // of the check before it, or ""
+	Severity  catalog.Severity   `json:"severity"`           // of the incident after it, or ""
+	Location  string             `json:"location,omitempty"` // of spread and shared
+	Quiet     bool               `json:"quiet"`              // not told for its own sake
 }
 
 // apiIncidents gives the open incidents, then the newest of the others. A Link
@@ -163,7 +165,7 @@ func incidentOf(inc *incident.Incident, externalURL string) incidentJSON {
 	for _, a := range alerts(inc) {
 		alert := alertJSON{
 			Check: a.Check, State: "firing", Since: a.Since, FiredAt: a.FiredAt, Severity: a.Severity,
-			Conditions: a.Conditions, Labels: a.Labels, Result: a.Result,
+			Conditions: a.Conditions, Labels: a.Labels, Result: a.Result, Views: a.Views,
 		}
 		if !a.Firing {
 			alert.State, alert.ResolvedAt = "resolved", &a.ResolvedAt

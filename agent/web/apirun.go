@@ -31,7 +31,7 @@ func (s *Server) apiRun(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, r, http.StatusAccepted, "application/json", startedJSON{site, check})
 	case errors.Is(err, schedule.ErrUnknown): // it was there a moment ago
 		problem(w, r, http.StatusNotFound, err.Error())
-	case errors.Is(err, schedule.ErrBusy):
+	case errors.Is(err, schedule.ErrBusy), errors.Is(err, ErrElsewhere):
 		problem(w, r, http.StatusConflict, err.Error())
 	default:
 		later(w, r, err.Error())

@@ -28,7 +28,7 @@ func BenchmarkIncidents(b *testing.B) {
 	opts.Incidents = incident.NewKeeper(kv, incident.Options{})
 	rec, _ := sc.keeper.Record("shop")
 	for _, incidents := range [][]incident.Incident{rec.Incidents, nil} {
-		if _, err := opts.Incidents.Update(b.Context(), "shop", func(rec incident.Record) (incident.Record, bool) {
+		if _, err := opts.Incidents.(*incident.Keeper).Update(b.Context(), "shop", func(rec incident.Record) (incident.Record, bool) {
 			rec.Site, rec.Incidents = "shop", incidents
 			return rec, true
 		}); err != nil {

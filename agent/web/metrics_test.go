@@ -280,13 +280,13 @@ func BenchmarkMetrics(b *testing.B) {
 			m.Observe(r)
 		}
 		opts := options()
-		if err := opts.Incidents.Load(b.Context()); err != nil {
+		if err := opts.Incidents.(*incident.Keeper).Load(b.Context()); err != nil {
 			b.Fatal(err)
 		}
-		if err := opts.Incidents.SetPolicies(b.Context(), policies, incident.Timings{}); err != nil {
+		if err := opts.Incidents.(*incident.Keeper).SetPolicies(b.Context(), policies, incident.Timings{}); err != nil {
 			b.Fatal(err)
 		}
-		opts.Metrics = []func(*exposition.Writer){m.Write, opts.Incidents.WriteMetrics}
+		opts.Metrics = []func(*exposition.Writer){m.Write, opts.Incidents.(*incident.Keeper).WriteMetrics}
 		h := listen(b, opts).handler()
 		for _, how := range []struct{ name, accept, encoding string }{
 			{"text", asText, ""}, {"text+gzip", asText, "gzip"},

@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 
-	"github.com/esawatch/esawatch/agent/incident"
 	"github.com/esawatch/esawatch/checks/catalog"
 	"github.com/esawatch/esawatch/checks/exposition"
 )
@@ -33,7 +32,7 @@ type Options struct {
 	Ready     func() error // nil: it is also set up to be relied on
 	Reload    func() error // loads the configuration anew
 	Recent    *Recent
-	Incidents *incident.Keeper
+	Incidents Incidents
 	RunNow    func(check string) error // by full name; as schedule.Scheduler.RunNow
 	Location  string
 	Version   string

@@ -1,0 +1,97 @@
+package cluster
+
+import (
+	"slices"
+	"time"
+)
+
+// Neighbours are the members of this agent's own location that can check
+// anything, with itself, sorted.
+func (m *Member) Neighbours() []string {
+	return m.living(func(p *peer) bool { return p.Location == m.opts.Location && !p.Offline })
+}
+
+// living are the members that are there and that fit, with this one, sorted.
+func (m *Member) living(fits func(*peer) bool) []string {
+	now := time.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	ids := []string{m.id}
+	for id, p := range m.peers {
+		if p.live(now) && fits(p) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// Share decides which checks this agent runs among so many members of its
+// location. The members are those of Neighbours.
+func (m *Member) Share(neighbours []string, check string) bool {
+	return owner(neighbours, check) == m.id
+}
+
+// Voters are the locations whose vote on a check counts now, sorted, and the
+// regions of those that have one. This agent's own always does; another one while
+// one of its members that has the check in its configuration is there and has a
+// network, or was within stale.
+func (m *Member) Voters(check string, stale time.Duration) (locations []string, regions map[string]string) {
+	now := time.Now()
+	regions = make(map[string]string)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	locations = append(locations, m.opts.Location)
+	if m.opts.Region != "" {
+		regions[m.opts.Location] = m.opts.Region
+	}
+	for _, p := range m.peers {
+		if slices.Contains(locations, p.Location) || p.Offline || !p.live(now) && now.Sub(p.last) > stale || !m.has(p, check) {
+			continue
+		}
+		locations = append(locations, p.Location)
+		if p.Region != "" {
+			regions[p.Location] = p.Region
+		}
+	}
+	slices.Sort(locations)
+	return locations, regions
+}
+
+// Watched tells whether another member that is there has the check.
+func (m *Member) Watched(check string) bool {
+	now := time.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, p := range m.peers {
+		if p.live(now) && m.has(p, check) {
+			return true
+		}
+	}
+	return false
+}
+
+// has tells whether a peer has a check, as far as that is known. The caller holds
+// m.mu.
+func (m *Member) has(p *peer, check string) bool {
+	if p.Checks == m.digest {
+		return m.own.has(check)
+	}
+	set, known := m.sets[p.Checks]
+	return !known || set.has(check)
+}
+
+// Alive tells whether a member is there.
+func (m *Member) Alive(id string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.peers[id]
+	return id == m.id || p != nil && p.live(time.Now())
+}
+
+// Wait is how long after something is due for a receiver this member may do it:
+// 0 for the one whose turn it is.
+func (m *Member) Wait(receiver string) time.Duration {
+	all := m.living(func(*peer) bool { return true })
+	return min(time.Duration(rank(all, m.id, receiver))*turnWait, farTurn)
+}
