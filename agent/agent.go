@@ -50,8 +50,9 @@ type Agent struct {
 	recent   *web.Recent
 	saver    *web.Saver // of recent
 	store    store.KV
-	unsaved  error // why the store is not on disk; nil when it is
-	keeper   *incident.Keeper
+	unsaved  error            // why the store is not on disk; nil when it is
+	keeper   *incident.Keeper // of what this agent sees by itself: with a team, only while that cannot be reached
+	team     *team            // nil where cluster.urls is empty
 	network  *network
 	stalls   *stalls
 	schedule *schedule.Scheduler
@@ -62,6 +63,7 @@ type Agent struct {
 	started   *config.Config // what the agent was started with
 	stopped   bool
 	plan      *Plan          // in force
+	work      work           // all of the plan's, of which a team has a share
 	inputs    []config.Input // of the last attempt to load one, with what they held
 	failure   string         // of the last attempt; "" when it succeeded
 }
@@ -92,11 +94,17 @@ func New(ctx context.Context, opts Options) (_ *Agent, err error) {
 	if a.store, a.unsaved, err = openStore(cfg.Agent.DataDir, a.log); err != nil {
 		return nil, err
 	}
-	a.keeper = incident.NewKeeper(a.store, incident.Options{Location: cfg.Agent.Location, Log: opts.Log})
+	a.keeper = incident.NewKeeper(a.store, incident.Options{Location: cfg.Agent.Location, Log: opts.Log, Mine: a.ownShows, Mutes: a.sharedMutes})
 	if err := a.keeper.Load(ctx); err != nil {
 		return nil, fmt.Errorf("recall incidents: %w", err)
 	}
 	a.metrics = newMetrics(a.registry, opts.Version, opts.Commit)
+	if cfg.Cluster.Enabled() {
+		if a.team, err = newTeam(cfg, opts.Version, opts.Log, a.keeper, a.registry); err != nil {
+			return nil, err
+		}
+		a.team.changed = a.shareAgain
+	}
 	a.results = checks.NewMetrics(cfg.Agent.Location)
 	a.network = newNetwork(cfg.Agent.Location, opts.Log, a.registry, a.observeNetwork)
 	a.stalls = newStalls(opts.Log)
@@ -105,14 +113,17 @@ func New(ctx context.Context, opts Options) (_ *Agent, err error) {
 	grace := cfg.Agent.ShutdownTimeout
 	a.schedule = schedule.New(schedule.Options{
 		MaxConcurrent: cfg.Agent.MaxConcurrentChecks, Grace: grace / 2, Log: opts.Log, Registerer: a.registry})
-	a.outbox = outbox.New(outbox.Options{Records: a.keeper, Log: opts.Log, Registerer: a.registry, Grace: grace / 4})
-	a.web, err = web.Listen(web.Options{
+	a.newOutboxes(grace / 4)
+	options := web.Options{
 		Listen: cfg.Web.Listen, ConfigFile: cfg.Web.ConfigFile, HealthListen: cfg.Web.HealthListen,
-		Metrics: []func(*exposition.Writer){a.results.Write, a.keeper.WriteMetrics}, Gatherer: a.registry, Log: opts.Log.With("component", "web"),
-		Healthy: a.Healthy, Ready: a.Ready, Reload: a.Reload, RunNow: a.schedule.RunNow,
-		Recent: a.recent, Incidents: a.keeper, Location: cfg.Agent.Location, Version: opts.Version,
-	})
-	if err != nil {
+		Metrics: []func(*exposition.Writer){a.results.Write, a.writeStates}, Gatherer: a.registry, Log: opts.Log.With("component", "web"),
+		Healthy: a.Healthy, Ready: a.Ready, Reload: a.Reload, RunNow: a.runNow,
+		Recent: a.recent, Incidents: a.records(), Location: cfg.Agent.Location, Version: opts.Version,
+	}
+	if a.team != nil {
+		options.Cluster = view{a.team}
+	}
+	if a.web, err = web.Listen(options); err != nil {
 		return nil, err
 	}
 	if err := a.apply(ctx, plan); err != nil {
@@ -135,22 +146,30 @@ func (a *Agent) Run(ctx context.Context) error {
 	debug.FreeOSMemory() // to read a configuration takes several times what is kept of it
 	a.log.Info("watching", "checks", len(a.current().Checks), "sites", a.current().Sites,
 		"location", cfg.Agent.Location, "listen", a.Addr().String(), "version", a.opts.Version)
-	err := runStages(ctx, cfg.Agent.ShutdownTimeout, []stage{
-		{"reload", a.watchFiles},
-		{"heartbeat", a.newHeartbeat().run},
-		{"schedule", a.schedule.Run},
-		{"network", a.network.Run},
-		{"stalls", a.stalls.Run},
-		{"incident", a.keeper.Run},
-		{"outbox", a.outbox.Run},
-		{"web", a.web.Run},
-		{"recent", a.saver.Run},
-	})
+	err := runStages(ctx, cfg.Agent.ShutdownTimeout, a.stages())
 	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	a.keeper.Flush(flush)
 	a.log.Info("stopped")
 	return err
+}
+
+// stages are the rooms of the pipeline, in the order of the data.
+func (a *Agent) stages() []stage {
+	stages := []stage{
+		{"reload", a.watchFiles},
+		{"heartbeat", a.newHeartbeat().run},
+		{"schedule", a.runSchedule},
+		{"network", a.network.Run},
+		{"stalls", a.stalls.Run},
+		{"incident", a.keeper.Run},
+	}
+	if t := a.team; t != nil {
+		stages = append(stages, stage{"shared incident", t.shared.Run}, stage{"cluster", t.run},
+			stage{"shared outbox", t.outbox.Run}, stage{"shared records", t.follow}, stage{"shared store", t.store.Run},
+			stage{"member", t.member.Run})
+	}
+	return append(stages, stage{"outbox", a.outbox.Run}, stage{"web", a.web.Run}, stage{"recent", a.saver.Run})
 }
 
 // release closes what New opened, after a reload that is under way.
@@ -163,6 +182,9 @@ func (a *Agent) release() {
 	}
 	if a.plan != nil {
 		a.plan.Close()
+	}
+	if a.team != nil {
+		a.team.close()
 	}
 	if a.store != nil {
 		if err := a.store.Close(); err != nil {

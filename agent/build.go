@@ -1,12 +1,14 @@
 package agent
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/esawatch/esawatch/agent/config"
 	"github.com/esawatch/esawatch/agent/incident"
@@ -187,6 +189,23 @@ func (b *builder) check(site *config.Site, c *config.Check) {
 		Failures: c.Confirm.Failures, ResolveAfter: c.ResolveAfter, Flapping: incident.Flapping(b.plan.Config.Alerting.Flapping),
 		Labels: c.Labels, Receivers: c.Receivers, RunbookURL: c.RunbookURL,
 	}
+	if cluster := &b.plan.Config.Cluster; cluster.Enabled() {
+		p := b.plan.Policies[name]
+		p.Quorum = quorumOf(cmp.Or(c.Quorum, cluster.Quorum))
+		p.Stale = time.Duration(cluster.StaleAfter) * spec.Gap(time.Now())
+		b.plan.Policies[name] = p
+	}
+}
+
+// quorumOf is a quorum as the state machine takes it.
+func quorumOf(q config.Quorum) incident.Quorum {
+	switch q {
+	case config.QuorumMajority:
+		return incident.Majority
+	case config.QuorumAll:
+		return incident.All
+	}
+	return incident.Quorum(q.Number())
 }
 
 // fieldPath is where a field of a check stands: in the check, or, for the

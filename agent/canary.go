@@ -47,7 +47,10 @@ func newCanary(address, userAgent string) (canary, error) {
 // observeNetwork takes in what the canaries show, as it does the result of a check.
 func (a *Agent) observeNetwork(ctx context.Context, r checks.Result, offline bool) {
 	a.keeper.SetOffline(offline)
-	if err := a.keeper.Observe(ctx, r); err != nil {
+	if a.team != nil {
+		a.team.setOffline(offline)
+	}
+	if err := a.observe(ctx, r); err != nil {
 		a.log.Error("result not remembered", "site", r.Site, "check", r.Check, "err", err)
 	}
 }

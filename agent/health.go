@@ -20,7 +20,11 @@ func (a *Agent) Status() Status {
 	a.reloading.Lock()
 	s := Status{Sites: a.plan.Sites, Checks: len(a.plan.Checks), Stale: a.failure != ""}
 	a.reloading.Unlock()
-	s.Incidents = len(a.keeper.Open())
+	for _, rec := range a.records().Records() {
+		if _, open := rec.OpenIncident(); open {
+			s.Incidents++
+		}
+	}
 	return s
 }
 

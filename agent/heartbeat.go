@@ -51,7 +51,7 @@ func (a *Agent) deliversAndRuns() error {
 	if a.Status().Checks == 0 {
 		return errors.New("no check is configured")
 	}
-	return delivers(a.outbox.Health(), time.Now())
+	return delivers(a.health(), time.Now())
 }
 
 // delivers tells whether what is owed to receivers goes out.

@@ -51,6 +51,45 @@ func newMetrics(reg prometheus.Registerer, version, commit string) *metrics {
 	return m
 }
 
+// newTeamMetrics registers what is to be known of the agents together.
+func newTeamMetrics(reg prometheus.Registerer, t *team) {
+	gauge := func(name, help string, is func(*mode) bool) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
+			if is(t.mode.Load()) {
+				return 1
+			}
+			return 0
+		})
+	}
+	reg.MustRegister(teamMembers{t},
+		gauge("esawatch_cluster_connected", "Whether the agent judges and tells together with the others: 0 while it is cut off.",
+			func(m *mode) bool { return m.together }),
+		gauge("esawatch_cluster_alone", "Whether the agent is cut off for so long that it alerts by itself.",
+			func(m *mode) bool { return m.alone }))
+}
+
+// teamMembers counts the agents that are there.
+type teamMembers struct{ team *team }
+
+var membersDesc = prometheus.NewDesc("esawatch_cluster_members",
+	"Agents that are there, this one included, by where they probe from.", []string{"location"}, nil)
+
+// Describe implements prometheus.Collector.
+func (teamMembers) Describe(ch chan<- *prometheus.Desc) { ch <- membersDesc }
+
+// Collect implements prometheus.Collector.
+func (c teamMembers) Collect(ch chan<- prometheus.Metric) {
+	count := make(map[string]int)
+	for _, p := range c.team.member.Peers() {
+		if p.Live {
+			count[p.Location]++
+		}
+	}
+	for location, n := range count {
+		ch <- prometheus.MustNewConstMetric(membersDesc, prometheus.GaugeValue, float64(n), location)
+	}
+}
+
 func (m *metrics) reloaded(ok bool, at time.Time) {
 	if !ok {
 		m.reloadOK.Set(0)

@@ -105,21 +105,23 @@ func (a *Agent) current() *Plan {
 // leaves the old one as it was. A check that stays keeps its state. The caller
 // holds a.reloading.
 func (a *Agent) apply(ctx context.Context, plan *Plan) error {
-	jobs := make([]schedule.Job, 0, len(plan.Checks))
+	all := work{jobs: make([]schedule.Job, 0, len(plan.Checks)), checks: plan.Checks}
 	log := a.opts.Log.With("component", "check")
 	for _, c := range plan.Checks {
-		jobs = append(jobs, a.job(log, c, plan.specs[c.FullName()]))
+		all.jobs = append(all.jobs, a.job(log, c, plan.specs[c.FullName()]))
 	}
-	a.results.SetChecks(plan.Checks)
-	if err := a.schedule.Replace(jobs); err != nil {
-		if a.plan != nil {
-			a.results.SetChecks(a.plan.Checks)
-		}
+	mine := a.share(all)
+	a.results.SetChecks(mine.checks)
+	if err := a.schedule.Replace(mine.jobs); err != nil {
+		a.results.SetChecks(a.share(a.work).checks)
 		return fmt.Errorf("schedule: %w", err)
+	}
+	if a.team != nil {
+		a.work = all
 	}
 	a.network.set(plan.canaries, plan.Catalog)
 	a.keeper.SetWindows(plan.Windows)
-	if err := a.keeper.SetPolicies(ctx, plan.Policies, plan.Timings); err != nil {
+	if err := a.setPolicies(ctx, plan); err != nil {
 		// The policies are in force all the same; what could not be written is
 		// kept in memory and written later.
 		a.log.Error("incidents of removed checks not all closed", "err", err)
@@ -130,7 +132,7 @@ func (a *Agent) apply(ctx context.Context, plan *Plan) error {
 	if a.opts.Level != nil {
 		a.opts.Level.Set(levelOf(cfg.Log.Level))
 	}
-	a.recent.SetChecks(plan.Checks)
+	a.recent.SetChecks(mine.checks)
 	a.web.Show(contentOf(plan, a.externalURL(cfg)))
 	a.metrics.configured(plan)
 	plan.trim()
@@ -148,11 +150,24 @@ func (a *Agent) apply(ctx context.Context, plan *Plan) error {
 // even if it has them already.
 func (a *Agent) setReceivers(plan *Plan) {
 	cfg := plan.Config
-	a.outbox.SetReceivers(plan.Receivers, outbox.Settings{
+	settings := outbox.Settings{
 		Timings:     plan.Timings,
 		Storm:       outbox.Storm{Incidents: cfg.Alerting.Storm.Incidents, Window: cfg.Alerting.Storm.Window},
 		ExternalURL: a.externalURL(cfg),
-	})
+	}
+	a.outbox.SetReceivers(plan.Receivers, settings)
+	if a.team != nil {
+		a.team.outbox.SetReceivers(plan.Receivers, settings)
+	}
+}
+
+// setPolicies puts a plan's policies in force.
+func (a *Agent) setPolicies(ctx context.Context, plan *Plan) error {
+	if a.team == nil {
+		return a.keeper.SetPolicies(ctx, plan.Policies, plan.Timings)
+	}
+	return errors.Join(a.keeper.SetPolicies(ctx, a.team.alone(plan.Policies), plan.Timings),
+		a.team.setPolicies(ctx, plan, a.externalURL(plan.Config)))
 }
 
 // externalURL is the address for links. One that was derived from a listener on
@@ -193,7 +208,7 @@ func (a *Agent) job(log *slog.Logger, c *checks.Check, s checkSpec) schedule.Job
 				log.Debug("failure not counted, it may be our own", "site", r.Site, "check", r.Check, "condition", string(r.Condition()))
 				return true // there is nothing to confirm
 			}
-			if err := a.keeper.Observe(ctx, r); err != nil {
+			if err := a.observe(ctx, r); err != nil {
 				log.Error("result not remembered", "site", r.Site, "check", r.Check, "err", err)
 			}
 			logResult(ctx, log, r)

@@ -14,7 +14,7 @@ type Server struct {
 	URLs            []string // with no user and password in them
 	CredentialsFile string   // a .creds file, read at each connection; "" = none
 	Username        string   // "" = none
-	Password        func() string
+	Password        func() (string, error) // asked at each connection
 	CAFile          string // PEM; "" = the system's
 	CertFile        string // PEM, with KeyFile; "" = none
 	KeyFile         string
@@ -49,7 +49,13 @@ func (s *Server) connect(name string, log *slog.Logger) (*nats.Conn, error) {
 		options = append(options, nats.UserCredentials(s.CredentialsFile))
 	}
 	if s.Username != "" {
-		options = append(options, nats.UserInfoHandler(func() (string, string) { return s.Username, s.Password() }))
+		options = append(options, nats.UserInfoHandler(func() (string, string) {
+			password, err := s.Password()
+			if err != nil {
+				log.Error("password for NATS not read", "err", err)
+			}
+			return s.Username, password
+		}))
 	}
 	if s.CAFile != "" {
 		options = append(options, nats.RootCAs(s.CAFile))

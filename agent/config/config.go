@@ -17,6 +17,7 @@ type Config struct {
 	Log         Log               `yaml:"log" doc:"what is logged, and how"`
 	Defaults    Settings          `yaml:"defaults" doc:"what every check begins with; a site may set the same, a check has the last word"`
 	Sites       []Site            `yaml:"sites" doc:"what is watched"`
+	Cluster     Cluster           `yaml:"cluster" doc:"several agents, one verdict: what they share, on NATS JetStream"`
 	Alerting    Alerting          `yaml:"alerting" doc:"when it is told"`
 	Receivers   []Receiver        `yaml:"receivers" doc:"who is told"`
 	Maintenance []Maintenance     `yaml:"maintenance" doc:"when nothing is told"`

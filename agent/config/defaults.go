@@ -16,6 +16,13 @@ func defaultTree() map[string]any {
 		"web":      map[string]any{"listen": "127.0.0.1:9522"},
 		"log":      map[string]any{"level": "info", "format": "text"},
 		"defaults": defaultSettings(),
+		"cluster": map[string]any{
+			"bucket":      "esawatch",
+			"replicas":    3,
+			"quorum":      "majority",
+			"stale_after": 3,
+			"alone_after": time.Minute,
+		},
 		"alerting": map[string]any{
 			"group_wait":      5 * time.Second,
 			"group_interval":  time.Minute,

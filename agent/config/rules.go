@@ -40,6 +40,8 @@ func checkString(rule, v string) (string, *problem) {
 		return v, checkLine(v)
 	case "name":
 		return v, checkName(v)
+	case "bucket", "quorum", "nats_url":
+		return v, checkCluster(name, v)
 	case "enum":
 		return v, checkEnum(v, strings.Split(arg, "|"))
 	case "fault":

@@ -57,6 +57,7 @@ type Settings struct {
 	Timeout      time.Duration    `yaml:"timeout" rule:"positive" doc:"how long the whole request may take, redirects and body included; at most the schedule"`
 	Confirm      Confirm          `yaml:"confirm" doc:"how a failure is made sure of before anybody is told"`
 	ResolveAfter int              `yaml:"resolve_after" rule:"int:1-1000" doc:"passes in a row that end an alert"`
+	Quorum       Quorum           `yaml:"quorum" rule:"quorum?" doc:"how many locations must see a failure, where several agents judge: majority, all or a number; empty = the cluster's"`
 	Severity     catalog.Severity `yaml:"severity" rule:"enum?:info|warning|critical" doc:"the severity of its alerts; empty = what the catalog says of the condition"`
 
 	Method          string            `yaml:"method" rule:"method" doc:"the method of the request, in upper case"`

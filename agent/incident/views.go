@@ -101,13 +101,20 @@ func (a *Alert) Failing() (names []string, voters int) {
 	return names, len(a.Views)
 }
 
-// votes counts the locations that see a check fail and those that have a vote.
-func (k *Keeper) votes(rec *Record, site, check string) (failing, voting int) {
+// Voting are the locations that have a vote on a check, none where there is but
+// one location, or no such check.
+func (k *Keeper) Voting(site, check string) []string {
 	p, ok := k.config.Load().policies[site][check]
-	if !ok {
-		return 0, 0 // it has just left
+	if !ok || k.opts.Panel == nil {
+		return nil
 	}
 	locations, _ := k.opts.Panel.Voters(site, check, p.Stale)
+	return locations
+}
+
+// votes counts the locations that see a check fail and those that have a vote.
+func (k *Keeper) votes(rec *Record, site, check string) (failing, voting int) {
+	locations := k.Voting(site, check)
 	state := rec.Checks[check]
 	for _, location := range locations {
 		if s, ok := state.Locations[location]; ok && s.Failing {

@@ -48,6 +48,7 @@ type overview struct {
 	Total    int
 	Target   string // of the form
 	Pages    *pager
+	Members  []memberRow // all agents, where there are several
 }
 
 // tallyLink is how many checks are in a state, and leads to them.
@@ -107,6 +108,7 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
 		records[rec.Site] = rec
 	}
 	v.tell(p, records)
+	v.Members = s.members(p.now)
 	states := s.states(p, records)
 	v.Headline, v.Look = verdictOf(v, states.n)
 	v.Counts = plural(len(p.content.Sites), "site") + ", " + plural(v.Total, "check")

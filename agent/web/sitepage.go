@@ -30,6 +30,8 @@ type sitePage struct {
 
 // checkView is one check in full.
 type checkView struct {
+	From      string // which locations see it fail, "" when none does
+	Elsewhere bool   // another agent of this location runs it
 	Check
 	Look      look
 	Run       string // link that runs it now, "" when that is not allowed
@@ -102,7 +104,8 @@ func (s *Server) sitePage(w http.ResponseWriter, r *http.Request) {
 	for i := range site.Checks {
 		c := &site.Checks[i]
 		s.opts.Recent.look(name, c.Name, &h)
-		look := checkLook(&rec, c, h.fresh())
+		seen := s.vantage(&rec, name, c.Name)
+		look := checkLook(&rec, c, h.fresh(), seen)
 		if look.rank > v.Look.rank {
 			v.Look = look
 		}
@@ -111,6 +114,10 @@ func (s *Server) sitePage(w http.ResponseWriter, r *http.Request) {
 			continue
 		}
 		view := p.checkOf(name, c, look, &h)
+		view.From, view.Elsewhere = seen.String(), seen.elsewhere
+		if seen.elsewhere {
+			view.Run = ""
+		}
 		view.asked(ran(r, c.Name, p.now), &h)
 		v.Checks = append(v.Checks, view)
 	}

@@ -48,7 +48,7 @@ func severityLook(s catalog.Severity) look { return alarmed(s, string(s)) }
 
 // checkLook is that of a check: what the machine of alerts says, and where that
 // has nothing to say, what the newest result does.
-func checkLook(rec *incident.Record, c *Check, newest *checks.Result) look {
+func checkLook(rec *incident.Record, c *Check, newest *checks.Result, v vantage) look {
 	state := rec.Checks[c.Name]
 	switch state.State {
 	case incident.Firing:
@@ -58,6 +58,9 @@ func checkLook(rec *incident.Record, c *Check, newest *checks.Result) look {
 		for _, streak := range state.Locations {
 			n = max(n, streak.Failures)
 		}
+		if len(v.failing) > 0 && v.voting > 1 {
+			return look{"warn", fmt.Sprintf("from %d/%d", len(v.failing), v.voting), 3}
+		}
 		if n > 0 {
 			return confirming(n, c.Failures)
 		}
@@ -65,10 +68,12 @@ func checkLook(rec *incident.Record, c *Check, newest *checks.Result) look {
 	if rec.Memory[c.Name].Flapping {
 		return firingLook(rec, c, newest)
 	}
-	switch newest.Outcome {
-	case "":
+	switch {
+	case newest.Outcome == "" && v.elsewhere:
+		return elsewhere()
+	case newest.Outcome == "":
 		return waiting()
-	case checks.Pass:
+	case newest.Outcome == checks.Pass:
 		return up()
 	}
 	return confirming(0, c.Failures)

@@ -10,12 +10,12 @@ import (
 )
 
 // stateNames are the states that checks can be filtered by, the worst first.
-var stateNames = [...]string{"failing", "degraded", "pending", "recovering", "muted", "waiting", "up"}
+var stateNames = [...]string{"failing", "degraded", "pending", "recovering", "muted", "waiting", "elsewhere", "up"}
 
 // state is the name of the look among stateNames.
 func (l look) state() string {
 	switch {
-	case l.Word == "up", l.Word == "waiting", l.Word == "muted", l.Word == "recovering", l.Word == "degraded":
+	case l.Word == "up", l.Word == "waiting", l.Word == "elsewhere", l.Word == "muted", l.Word == "recovering", l.Word == "degraded":
 		return l.Word
 	case l.rank <= confirming(0, 0).rank:
 		return "pending"
@@ -38,7 +38,7 @@ func (l look) is(state string) bool {
 	case "":
 		return true
 	case "unwell":
-		return l.Class != "ok" && l.Word != "waiting"
+		return l.Class != "ok" && l.Word != "waiting" && l.Word != "elsewhere"
 	}
 	return l.state() == state
 }
@@ -59,7 +59,7 @@ func (s *Server) states(p *page, records map[string]incident.Record) *states {
 		all.looks[i] = make([]look, len(site.Checks))
 		for j := range site.Checks {
 			newest, _ := s.opts.Recent.Newest(site.Name, site.Checks[j].Name)
-			l := checkLook(&rec, &site.Checks[j], &newest)
+			l := checkLook(&rec, &site.Checks[j], &newest, s.vantage(&rec, site.Name, site.Checks[j].Name))
 			all.looks[i][j] = l
 			state := l.state()
 			all.n[state]++
