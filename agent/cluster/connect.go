@@ -11,12 +11,12 @@ import (
 
 // Server says how NATS is reached.
 type Server struct {
-	URLs            []string // with no user and password in them
-	CredentialsFile string   // a .creds file, read at each connection; "" = none
-	Username        string   // "" = none
+	URLs            []string               // with no user and password in them
+	CredentialsFile string                 // a .creds file, read at each connection; "" = none
+	Username        string                 // "" = none
 	Password        func() (string, error) // asked at each connection
-	CAFile          string // PEM; "" = the system's
-	CertFile        string // PEM, with KeyFile; "" = none
+	CAFile          string                 // PEM; "" = the system's
+	CertFile        string                 // PEM, with KeyFile; "" = none
 	KeyFile         string
 }
 

@@ -33,7 +33,7 @@ type Options struct {
 	Reload    func() error // loads the configuration anew
 	Recent    *Recent
 	Incidents Incidents
-	Cluster   Cluster // nil: there is but this agent
+	Cluster   Cluster                  // nil: there is but this agent
 	RunNow    func(check string) error // by full name; as schedule.Scheduler.RunNow
 	Location  string
 	Version   string

@@ -48,9 +48,9 @@ type Store struct {
 	changed chan struct{} // holds one when Available may have changed
 
 	mu     sync.Mutex
-	bound  *bucket       // nil until it was found or made
-	why    error         // why the store cannot be used; nil while it can
-	renew  chan struct{} // closed when watches have to begin anew
+	bound  *bucket          // nil until it was found or made
+	why    error            // why the store cannot be used; nil while it can
+	renew  chan struct{}    // closed when watches have to begin anew
 	heads  map[string]*head // of big values that this agent has written
 	closed bool
 }

@@ -1,0 +1,334 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/esawatch/esawatch/agent/store/natsstore/natstest"
+	"github.com/esawatch/esawatch/checks/edgetest"
+	"github.com/esawatch/esawatch/notify/notifytest"
+)
+
+// The settings of agents that judge together, on top of baseConfig.
+const (
+	aloneAfter = 2 * time.Second
+
+	clusterConfig = `
+cluster:
+  urls: [%s]
+  bucket: esawatch
+  replicas: 3
+  region: %s
+  stale_after: 3
+  alone_after: 2s
+`
+	clusterSites = `
+sites:
+  - {name: shop, url: "${EDGE}", checks: [{name: home, path: /shop}, {name: login, path: /login}]}
+  - {name: blog, url: "${EDGE}", checks: [{name: home, path: /blog}]}
+`
+)
+
+// regions are where the locations of a squad lie.
+var regions = map[string]string{"fra": "eu", "lon": "eu", "sin": "asia"}
+
+// squad is agents in three locations that share a NATS cluster and a Slack.
+type squad struct {
+	t      *testing.T
+	nats   *natstest.Cluster
+	slack  *notifytest.Slack
+	places map[string]*place
+	agents []*agentAt
+}
+
+// place is a location: its own road to ESA, and to NATS.
+type place struct {
+	name  string
+	edge  *edgetest.Edge
+	wires []*wire // one to each node of NATS
+}
+
+// agentAt is one agent: a home, and the daemon that runs there.
+type agentAt struct {
+	*home
+	*daemon
+	place *place
+}
+
+// newSquad makes the places, with so many nodes of NATS, and no agent yet.
+func newSquad(t *testing.T, nodes int) *squad {
+	t.Helper()
+	s := &squad{t: t, nats: natstest.Start(t, nodes), slack: notifytest.StartSlack(t), places: map[string]*place{}}
+	for name := range regions {
+		p := &place{name: name, edge: newEdge(t, edgetest.Options{ReadTimeout: time.Minute, POP: name + "7"})}
+		for i := range nodes {
+			p.wires = append(p.wires, newWire(t, s.nats.URL(i)))
+		}
+		s.places[name] = p
+	}
+	return s
+}
+
+// add starts an agent at a place, with more configuration.
+func (s *squad) add(name string, parts ...string) *agentAt {
+	s.t.Helper()
+	p := s.places[name]
+	h := &home{t: s.t, dir: s.t.TempDir(), edge: p.edge, slack: s.slack}
+	h.write("slack-token", notifytest.SlackToken+"\n")
+	h.write("00.yaml", strings.Replace(baseConfig, "location: test", "location: "+name, 1))
+	h.write("01.yaml", fmt.Sprintf(clusterConfig, p.urls(), regions[name]))
+	for i, part := range parts {
+		h.write(fmt.Sprintf("1%d.yaml", i), part)
+	}
+	s.t.Cleanup(h.holdsNoSecret)
+	a := &agentAt{home: h, place: p}
+	s.agents = append(s.agents, a)
+	a.daemon = h.start()
+	return a
+}
+
+// urls are where the agents of the place find NATS, as the configuration has them.
+func (p *place) urls() string {
+	var urls []string
+	for _, w := range p.wires {
+		urls = append(urls, "nats://"+w.addr)
+	}
+	return strings.Join(urls, ", ")
+}
+
+// cut cuts the place off from NATS, heal joins it again.
+func (p *place) cut() {
+	for _, w := range p.wires {
+		w.set(true)
+	}
+}
+
+func (p *place) heal() {
+	for _, w := range p.wires {
+		w.set(false)
+	}
+}
+
+// untilTogether waits until all agents that run judge together, and know of each other.
+func (s *squad) untilTogether() {
+	s.t.Helper()
+	count := map[string]int{}
+	for _, a := range s.agents {
+		if a.runs() {
+			count[a.place.name]++
+		}
+	}
+	for _, a := range s.agents {
+		if !a.runs() {
+			continue
+		}
+		a.untilEvery(50*time.Millisecond, "it is together with the others", func() bool {
+			text := a.metrics()
+			if v, _ := valueOf(s.t, text, "esawatch_cluster_connected"); v != 1 {
+				return false
+			}
+			for name, n := range count {
+				if v, _ := valueOf(s.t, text, fmt.Sprintf("esawatch_cluster_members{location=%q}", name)); int(v) != n {
+					return false
+				}
+			}
+			return true
+		})
+	}
+}
+
+// runs tells whether the daemon has not ended.
+func (d *daemon) runs() bool {
+	select {
+	case <-d.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// open are the incidents that Slack shows as going on, by site.
+func (s *squad) open(site string) []notifytest.SlackMessage {
+	var open []notifytest.SlackMessage
+	for _, top := range s.slack.Tops() {
+		if strings.Contains(top.Text, site) && !isOver(top) {
+			open = append(open, top)
+		}
+	}
+	return open
+}
+
+// until waits for what has to come.
+func (s *squad) until(what string, limit time.Duration, come func() bool) {
+	s.t.Helper()
+	for deadline := time.Now().Add(limit); !come(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+// TestQuorumDecides: what one location sees is noted and not told, what two see
+// is told once, whatever how many agents there are, and resolved once.
+func TestQuorumDecides(t *testing.T) {
+	t.Parallel()
+	s := newSquad(t, 3)
+	var fra *agentAt
+	for _, name := range []string{"fra", "fra", "lon", "lon", "sin"} {
+		fra = s.add(name, clusterSites, botReceiver)
+	}
+	s.untilTogether()
+
+	s.places["fra"].edge.Set(edgetest.Status(522))
+	failing := 0.0
+	s.until("fra's view is in the metrics", patience, func() bool {
+		failing = 0
+		for _, a := range s.agents {
+			v, _ := a.metric(`esawatch_check_locations{check="home",location="` + a.place.name + `",site="blog",view="failing"}`)
+			failing = max(failing, v)
+		}
+		return failing == 1
+	})
+	fra.untilAsked(s.places["fra"].edge, 12) // four more rounds of the three checks
+	if tops := s.slack.Tops(); len(tops) > 0 {
+		t.Fatalf("seen from one of three, it was told:\n%s", tops[0].Rendered())
+	}
+
+	began := time.Now()
+	s.places["lon"].edge.Set(edgetest.Status(522))
+	s.until("both sites are told", patience, func() bool { return len(s.open("shop")) == 1 && len(s.open("blog")) == 1 })
+	t.Logf("from the failure at a second location to the message: %v, with a group_wait of %v", time.Since(began).Round(time.Millisecond), groupWait)
+	shows(t, s.open("blog")[0], "522", "seen from", "fra (POP fra7), lon (POP lon7), 2 of 3 locations", "all of region eu and nowhere else")
+	s.places["sin"].edge.Set(edgetest.Status(522))
+	s.until("the third is told too", patience, func() bool {
+		return strings.Contains(s.open("blog")[0].Rendered(), "3 of 3 locations") && strings.Contains(s.open("blog")[0].Rendered(), "everywhere")
+	})
+	for _, p := range s.places {
+		p.edge.Reset()
+	}
+	s.until("both are over", patience, func() bool { return len(s.open("shop")) == 0 && len(s.open("blog")) == 0 })
+	s.toldOnce(2)
+}
+
+// toldOnce tests that Slack has so many incidents, each with one message and one
+// end, once nobody is owed anything any more; any number if n is negative.
+func (s *squad) toldOnce(n int) {
+	s.t.Helper()
+	for _, a := range s.agents {
+		a.untilMetric(queue, 0)
+	}
+	tops := s.slack.Tops()
+	s.until("every end is in its thread", patience, func() bool {
+		return !slices.ContainsFunc(tops, func(top notifytest.SlackMessage) bool { return s.ends(top) == 0 })
+	})
+	seen := map[string]bool{}
+	for _, top := range tops {
+		id, _ := mark(s.t, top)
+		if seen[id] {
+			s.t.Errorf("incident %s has two messages", id)
+		}
+		seen[id] = true
+		if ends := s.ends(top); !isOver(top) || ends != 1 {
+			s.t.Errorf("incident %s: over %t, told to be over %d times", id, isOver(top), ends)
+		}
+	}
+	if n >= 0 && len(seen) != n {
+		s.t.Errorf("%d incidents were told, want %d", len(seen), n)
+	}
+}
+
+// ends counts how often the thread of a message says that it is over.
+func (s *squad) ends(top notifytest.SlackMessage) int {
+	n := 0
+	for _, reply := range s.slack.Replies(top.TS) {
+		if isOver(reply) {
+			n++
+		}
+	}
+	return n
+}
+
+// wire carries connections to an address, until it is cut: then it breaks those
+// that there are and takes no new ones.
+type wire struct {
+	addr   string
+	target string
+
+	mu    sync.Mutex
+	cut   bool
+	conns map[net.Conn]bool
+}
+
+// newWire makes a wire to a nats:// URL.
+func newWire(t *testing.T, url string) *wire {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &wire{addr: l.Addr().String(), target: strings.TrimPrefix(url, "nats://"), conns: map[net.Conn]bool{}}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() { w.carry(c) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		w.set(true)
+		wg.Wait()
+	})
+	return w
+}
+
+// carry connects a client to the target.
+func (w *wire) carry(client net.Conn) {
+	server, err := net.DialTimeout("tcp", w.target, time.Second)
+	if err != nil {
+		_ = client.Close()
+		return
+	}
+	w.mu.Lock()
+	cut := w.cut
+	if !cut {
+		w.conns[client], w.conns[server] = true, true
+	}
+	w.mu.Unlock()
+	if !cut {
+		var wg sync.WaitGroup
+		for _, pair := range [][2]net.Conn{{client, server}, {server, client}} {
+			wg.Go(func() {
+				_, _ = io.Copy(pair[0], pair[1]) // until either end closes
+				_, _ = pair[0].Close(), pair[1].Close()
+			})
+		}
+		wg.Wait()
+	}
+	_, _ = client.Close(), server.Close()
+	w.mu.Lock()
+	delete(w.conns, client)
+	delete(w.conns, server)
+	w.mu.Unlock()
+}
+
+// set cuts the wire or mends it.
+func (w *wire) set(cut bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut = cut
+	if cut {
+		for c := range w.conns {
+			_ = c.Close()
+		}
+	}
+}
