@@ -141,6 +141,12 @@ func (n Notification) About(w Words) string {
 	return Line(n.Site, 63)
 }
 
+// Withdrawn tells whether the incident is over though nobody saw it recover: it
+// is no longer watched, or goes on as part of another.
+func (n Notification) Withdrawn() bool {
+	return !n.Firing && (n.Reason == "removed" || n.Reason == "merged")
+}
+
 // Headline is n in one line of plain text, as a locked phone shows it:
 // "critical: shop: 522 Connection timed out on login, home (origin link, origin team)".
 func (n Notification) Headline() string {

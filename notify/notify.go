@@ -51,7 +51,7 @@ type Notification struct {
 	SiteURL  string
 	Firing   bool   // false: the incident is over
 	Severity string // info, warning, critical
-	Reason   string // why it is over: "recovered" or "removed"; "" while firing
+	Reason   string // why it is over: "recovered", "removed" or "merged"; "" while firing
 	Summary  string // one line of plain text
 
 	Since      time.Time // the first failed result

@@ -9,7 +9,7 @@ import (
 // Words are the fixed words of a message in one language. What comes from the
 // catalog and the events is worded before it gets here.
 type Words struct {
-	Failing, Resolved, Removed, Updated, Test string // states
+	Failing, Resolved, Removed, Merged, Updated, Test string // states
 
 	Where, Owner, Since, Lasted, Location, Site  string // labels of facts
 	Verdict, Evidence, Steps, Happened, Seen     string // labels of parts
@@ -33,7 +33,7 @@ func WordsFor(lang string) Words {
 
 func english() Words {
 	return Words{
-		Failing: "is failing", Resolved: "resolved", Removed: "no longer monitored", Updated: "update", Test: "TEST",
+		Failing: "is failing", Resolved: "resolved", Removed: "no longer monitored", Merged: "taken over", Updated: "update", Test: "TEST",
 		Where: "Where", Owner: "Owner", Since: "Since", Lasted: "Lasted", Location: "Seen from", Site: "Site",
 		Verdict: "Verdict", Evidence: "Evidence", Steps: "What to do", Happened: "What happened", Seen: "also seen",
 		Runbook: "Runbook", Docs: "ESA docs", Catalog: "Catalog entry", StatusPage: "Status page", Incident: "Incident",
@@ -51,7 +51,7 @@ func english() Words {
 
 func chinese() Words {
 	return Words{
-		Failing: "故障", Resolved: "已恢复", Removed: "不再监控", Updated: "更新", Test: "测试",
+		Failing: "故障", Resolved: "已恢复", Removed: "不再监控", Merged: "已并入", Updated: "更新", Test: "测试",
 		Where: "故障位置", Owner: "负责方", Since: "开始时间", Lasted: "持续时间", Location: "探测点", Site: "站点",
 		Verdict: "判断", Evidence: "证据", Steps: "处理步骤", Happened: "发生了什么", Seen: "还出现过",
 		Runbook: "运维手册", Docs: "ESA 文档", Catalog: "状况说明", StatusPage: "状态页", Incident: "事件",
@@ -75,6 +75,8 @@ func (w Words) State(n Notification) string {
 		return w.Severity(n.Severity)
 	case n.Reason == "removed":
 		return w.Removed
+	case n.Reason == "merged":
+		return w.Merged
 	}
 	return w.Resolved
 }

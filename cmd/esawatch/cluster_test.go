@@ -157,11 +157,17 @@ func (d *daemon) runs() bool {
 func (s *squad) open(site string) []notifytest.SlackMessage {
 	var open []notifytest.SlackMessage
 	for _, top := range s.slack.Tops() {
-		if strings.Contains(top.Text, site) && !isOver(top) {
+		if strings.Contains(top.Text, site) && !ended(top) {
 			open = append(open, top)
 		}
 	}
 	return open
+}
+
+// ended tells whether a message says that its incident is over, or goes on as
+// another.
+func ended(m notifytest.SlackMessage) bool {
+	return isOver(m) || strings.Contains(m.Rendered(), "⚪ TAKEN OVER")
 }
 
 // until waits for what has to come.
@@ -234,8 +240,8 @@ func (s *squad) toldOnce(n int) {
 			s.t.Errorf("incident %s has two messages", id)
 		}
 		seen[id] = true
-		if ends := s.ends(top); !isOver(top) || ends != 1 {
-			s.t.Errorf("incident %s: over %t, told to be over %d times", id, isOver(top), ends)
+		if ends := s.ends(top); !ended(top) || ends != 1 {
+			s.t.Errorf("incident %s: over %t, told to be over %d times", id, ended(top), ends)
 		}
 	}
 	if n >= 0 && len(seen) != n {
@@ -247,7 +253,7 @@ func (s *squad) toldOnce(n int) {
 func (s *squad) ends(top notifytest.SlackMessage) int {
 	n := 0
 	for _, reply := range s.slack.Replies(top.TS) {
-		if isOver(reply) {
+		if ended(reply) {
 			n++
 		}
 	}

@@ -157,7 +157,7 @@ func title(m notify.Notification, w notify.Words) string {
 
 func color(m notify.Notification) string {
 	switch {
-	case !m.Firing && m.Reason == "removed":
+	case m.Withdrawn():
 		return "#757575"
 	case !m.Firing:
 		return "#1b7f4b"

@@ -196,6 +196,8 @@ func eventIcon(kind string) string {
 		return "🔕"
 	case "unmuted":
 		return "🔔"
+	case "spread":
+		return "🌐"
 	}
 	return "•"
 }

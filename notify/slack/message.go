@@ -145,7 +145,7 @@ func title(m notify.Notification, w notify.Words) string {
 // icon is the state at a glance.
 func icon(m notify.Notification) string {
 	switch {
-	case !m.Firing && m.Reason == "removed":
+	case m.Withdrawn():
 		return "⚪"
 	case !m.Firing:
 		return "🟢"
