@@ -91,7 +91,7 @@ func TestShareOfALocation(t *testing.T) {
 	if first+second != shareChecks || min(first, second) < shareChecks/3 {
 		t.Errorf("the agents run %d and %d checks, want %d in all and about half each", first, second, shareChecks)
 	}
-	if before[2] < shareChecks*99/100 || before[0] > 0 {
+	if before[2] < shareChecks*95/100 || before[0] > 0 {
 		t.Errorf("in two periods so many checks ran so often: %v, want each twice", before)
 	}
 
@@ -101,7 +101,7 @@ func TestShareOfALocation(t *testing.T) {
 	took := time.Since(died)
 	time.Sleep(time.Until(died.Add(10*time.Second + 2*sharePeriod)))
 	after := site.within(died.Add(10*time.Second), died.Add(10*time.Second+2*sharePeriod))
-	if after[2] < shareChecks*99/100 || after[0] > 0 {
+	if after[2] < shareChecks*95/100 || after[0] > 0 {
 		t.Errorf("ten seconds after a death so many ran so often in two periods: %v, want each twice", after)
 	}
 	t.Logf("%d and %d checks; in two periods: %v; after kill -9: all taken over after %v, longest pause of a check %v (period %v), then in two periods: %v",
