@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/esawatch/esawatch/agent/cluster"
 	"github.com/esawatch/esawatch/agent/incident"
 )
 
@@ -40,13 +41,21 @@ func (t *team) stand(ctx context.Context, now time.Time) {
 		t.enter(mode{since: now, why: why})
 		t.blind(ctx)
 	case why != nil:
-		m.why, m.frozen = why, false
+		m.why, m.frozen, m.hello = why, false, time.Time{}
 		if after := time.Duration(t.aloneAfter.Load()); !m.alone && now.Sub(m.since) >= after {
 			t.log.Warn("alone: alerting by itself, on what this agent alone sees", "err", why)
 			m.alone = true
 		}
 		t.enter(m)
-	case !m.together:
+	case m.hello.IsZero():
+		if !m.together {
+			// Who is there was out of reach. Judged by whom it knows now, the agent
+			// would be a majority by itself.
+			t.member.Hello()
+			m.hello = now
+			t.enter(m)
+		}
+	case !m.together && now.Sub(m.hello) >= cluster.HearTime:
 		if m.alone && !m.frozen {
 			m.frozen = true
 			t.enter(m) // nothing more is told alone

@@ -52,7 +52,8 @@ type mode struct {
 	alone    bool // cut off for so long that it tells by itself
 	frozen   bool // what it told alone is being handed over
 	since    time.Time
-	why      error // why it is not together
+	why      error     // why it is not together
+	hello    time.Time // when the others were asked whether they are there, to be together again
 }
 
 // newTeam joins the agents that share the configured NATS. It waits for nobody.

@@ -19,10 +19,9 @@ const (
 	beatEvery = 2 * time.Second
 	// beatLasts is for how long a beat is believed: two may get lost.
 	beatLasts = 6500 * time.Millisecond
-	// hearTime is how long a new member listens before it takes a share: those
-	// that are there answer its hello. Without a connection it waits a little
-	// longer for one.
-	hearTime    = time.Second
+	// HearTime is how long a member listens after a hello: those that are there
+	// answer it. Without a connection a new one waits a little longer for one.
+	HearTime    = time.Second
 	connectTime = 4 * time.Second
 	// turnWait is what lies between the turns of two members.
 	turnWait = 3 * time.Second
@@ -132,6 +131,10 @@ func (m *Member) SetOffline(offline bool) {
 	}
 }
 
+// Hello asks the others to tell of themselves: they may have been out of reach.
+// Those that are there have answered HearTime later.
+func (m *Member) Hello() { m.beat(true, false) }
+
 func (m *Member) beatSoon() { signal(m.hello) }
 
 func signal(c chan struct{}) {
@@ -194,7 +197,7 @@ func (m *Member) listen(ctx context.Context) {
 	for {
 		if hearing == nil && m.Connected() {
 			m.beat(true, false)
-			hearing = time.After(hearTime)
+			hearing = time.After(HearTime)
 		}
 		select {
 		case <-ctx.Done():

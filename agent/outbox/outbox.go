@@ -66,6 +66,7 @@ type Settings struct {
 type settings struct {
 	Settings
 	ready     bool // SetReceivers was called
+	shared    bool // others tell from the same records
 	receivers []Receiver
 }
 
@@ -101,7 +102,7 @@ func (o *Outbox) SetReceivers(receivers []Receiver, s Settings) {
 	for _, r := range o.settings.receivers {
 		added[r.Name] = r.added
 	}
-	next := settings{Settings: s, ready: true}
+	next := settings{Settings: s, ready: true, shared: o.opts.Turns != nil}
 	for _, r := range receivers {
 		r.added = time.Time{}
 		if since, stays := added[r.Name]; stays {

@@ -18,6 +18,9 @@ const (
 	// maxPrunes bounds the writes of one look. They are made at once, since they
 	// can share the wait for the disk.
 	maxPrunes = 64
+	// sharedStays is for how long what is over stays in records that others tell
+	// from too.
+	sharedStays = time.Minute
 )
 
 // Run tells the receivers what they are owed until ctx is done. Then it waits
@@ -151,8 +154,13 @@ func (s *settings) liveDigests(records []incident.Record) map[digestOf]bool {
 }
 
 // settled tells whether nobody is owed anything of an incident. live are the
-// digests that go on; nil means that any might.
+// digests that go on; nil means that any might. Where others tell from the same
+// records, one of them may have a receiver that this one does not know of: what
+// has just ended is left to it.
 func (s *settings) settled(inc *incident.Incident, live map[digestOf]bool) bool {
+	if s.shared && time.Since(inc.ResolvedAt) < sharedStays {
+		return false
+	}
 	for i := range s.receivers {
 		r := &s.receivers[i]
 		if r.owed(inc) {
