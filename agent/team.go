@@ -63,6 +63,9 @@ func newTeam(cfg *config.Config, version string, log *slog.Logger, own *incident
 		log: log.With("component", "cluster"), location: cfg.Agent.Location, own: own,
 		synced: make(chan struct{}), look: make(chan struct{}, 1), changed: func() {},
 	}
+	if c.Replicas == 1 {
+		t.log.Warn("cluster.replicas is 1: what is open is lost with the disk of one server")
+	}
 	var err error
 	t.member, err = cluster.Join(cluster.Options{
 		Server: cluster.Server{
