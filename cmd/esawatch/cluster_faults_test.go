@@ -15,7 +15,7 @@ import (
 // defaultRounds is how many rounds of faults there are unless
 // ESAWATCH_CLUSTER_ROUNDS says so. ESAWATCH_CLUSTER_SEED repeats a run's choices,
 // though not the machine's timing.
-const defaultRounds = 5
+const defaultRounds = 6
 
 // What is different for agents whose NATS loses a node now and then: a new leader
 // takes seconds, and that is no reason to alert alone. Sites that break all the
@@ -30,10 +30,14 @@ const (
 	agentKilled
 	nodeKilled
 	placeCut
+	placeStalled
 	faults // how many there are
 )
 
-var faultNames = [faults]string{"nothing", "agent killed", "NATS node killed", "location cut off"}
+var faultNames = [faults]string{"nothing", "agent killed", "NATS node killed", "location cut off", "location unheard"}
+
+// apart tells whether the fault is that a location cannot reach NATS.
+func (f fault) apart() bool { return f == placeCut || f == placeStalled }
 
 // round is one outage and one fault.
 type round struct {
@@ -55,7 +59,7 @@ func newRound(rng *rand.Rand, agents int) round {
 		agent: rng.IntN(agents), node: rng.IntN(3), cut: []string{"fra", "lon", "sin"}[rng.IntN(3)],
 		after: time.Duration(rng.IntN(3500)-1000) * time.Millisecond, lasts: time.Duration(rng.IntN(2500)) * time.Millisecond,
 	}
-	if r.fault == placeCut && rng.IntN(3) == 0 {
+	if r.fault.apart() && rng.IntN(3) == 0 {
 		r.lasts += 9 * time.Second // long enough to alert alone
 	}
 	return r
@@ -68,7 +72,7 @@ func (r *round) String() string {
 		what += fmt.Sprintf(" (%d)", r.agent)
 	case nodeKilled:
 		what += fmt.Sprintf(" (%d)", r.node)
-	case placeCut:
+	case placeCut, placeStalled:
 		what += " (" + r.cut + ")"
 	}
 	return fmt.Sprintf("%s fails from %s, %s %v later, for %v", r.site, strings.Join(r.failing, "+"), what, r.after, r.lasts)
@@ -150,7 +154,7 @@ func (s *squad) play(r *round, sum *squadToll) {
 		s.strike(r)
 	}
 	alone := 0 // may tell it as a single view
-	if r.fault == placeCut && slices.Contains(r.failing, r.cut) {
+	if r.fault.apart() && slices.Contains(r.failing, r.cut) {
 		alone = s.living(r.cut)
 	}
 	switch together := s.agreeing(r); {
@@ -185,7 +189,7 @@ func (s *squad) play(r *round, sum *squadToll) {
 func (s *squad) agreeing(r *round) int {
 	n := 0
 	for _, name := range r.failing {
-		if s.living(name) > 0 && !(r.fault == placeCut && name == r.cut) {
+		if s.living(name) > 0 && !(r.fault.apart() && name == r.cut) {
 			n++
 		}
 	}
@@ -212,6 +216,8 @@ func (s *squad) strike(r *round) {
 		s.nats.Kill(r.node)
 	case placeCut:
 		s.places[r.cut].cut()
+	case placeStalled:
+		s.places[r.cut].stall()
 	}
 }
 
@@ -227,7 +233,7 @@ func (s *squad) mend(r *round) {
 		a.daemon = a.home.start()
 	case nodeKilled:
 		s.nats.Restart(r.node)
-	case placeCut:
+	case placeCut, placeStalled:
 		s.places[r.cut].heal()
 	}
 	s.untilTogether()

@@ -2,11 +2,8 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"net"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -102,16 +99,19 @@ func (p *place) urls() string {
 	return strings.Join(urls, ", ")
 }
 
-// cut cuts the place off from NATS, heal joins it again.
-func (p *place) cut() {
-	for _, w := range p.wires {
-		w.set(true)
-	}
-}
+// cut cuts the place off from NATS, in a way that is seen at once.
+func (p *place) cut() { p.set(wireCut) }
 
-func (p *place) heal() {
+// stall cuts it off without a word: what is sent is lost on the way, as when a
+// cable is pulled.
+func (p *place) stall() { p.set(wireStalled) }
+
+// heal joins it again.
+func (p *place) heal() { p.set(wireWhole) }
+
+func (p *place) set(s wireState) {
 	for _, w := range p.wires {
-		w.set(false)
+		w.set(s)
 	}
 }
 
@@ -258,83 +258,4 @@ func (s *squad) ends(top notifytest.SlackMessage) int {
 		}
 	}
 	return n
-}
-
-// wire carries connections to an address, until it is cut: then it breaks those
-// that there are and takes no new ones.
-type wire struct {
-	addr   string
-	target string
-
-	mu    sync.Mutex
-	cut   bool
-	conns map[net.Conn]bool
-}
-
-// newWire makes a wire to a nats:// URL.
-func newWire(t *testing.T, url string) *wire {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &wire{addr: l.Addr().String(), target: strings.TrimPrefix(url, "nats://"), conns: map[net.Conn]bool{}}
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			wg.Go(func() { w.carry(c) })
-		}
-	})
-	t.Cleanup(func() {
-		_ = l.Close()
-		w.set(true)
-		wg.Wait()
-	})
-	return w
-}
-
-// carry connects a client to the target.
-func (w *wire) carry(client net.Conn) {
-	server, err := net.DialTimeout("tcp", w.target, time.Second)
-	if err != nil {
-		_ = client.Close()
-		return
-	}
-	w.mu.Lock()
-	cut := w.cut
-	if !cut {
-		w.conns[client], w.conns[server] = true, true
-	}
-	w.mu.Unlock()
-	if !cut {
-		var wg sync.WaitGroup
-		for _, pair := range [][2]net.Conn{{client, server}, {server, client}} {
-			wg.Go(func() {
-				_, _ = io.Copy(pair[0], pair[1]) // until either end closes
-				_, _ = pair[0].Close(), pair[1].Close()
-			})
-		}
-		wg.Wait()
-	}
-	_, _ = client.Close(), server.Close()
-	w.mu.Lock()
-	delete(w.conns, client)
-	delete(w.conns, server)
-	w.mu.Unlock()
-}
-
-// set cuts the wire or mends it.
-func (w *wire) set(cut bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.cut = cut
-	if cut {
-		for c := range w.conns {
-			_ = c.Close()
-		}
-	}
 }
