@@ -249,9 +249,13 @@ func (s *squad) toldOnce(n int) {
 	}
 }
 
-// ends counts how often the thread of a message says that it is over.
+// ends counts how often it is told that the incident of a message is over: in its
+// thread, unless it was over already when it was first told.
 func (s *squad) ends(top notifytest.SlackMessage) int {
 	n := 0
+	if first := slices.Concat(top.Edits, []notifytest.SlackMessage{top})[0]; ended(first) {
+		n++
+	}
 	for _, reply := range s.slack.Replies(top.TS) {
 		if ended(reply) {
 			n++
