@@ -19,6 +19,7 @@ func (l *loader) build() (*Config, error) {
 	}
 	l.finishAgent(c)
 	l.checkEnvAuth(c.Defaults.Auth)
+	l.checkWhole(&c.Cluster)
 	if err := l.buildSites(c); err != nil {
 		return nil, err
 	}

@@ -3,8 +3,11 @@ package config
 import (
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // Cluster is what several agents share that judge and tell together.
@@ -73,20 +76,87 @@ func checkCluster(rule, v string) *problem {
 	return nil
 }
 
-// checkNATS wants the address of a NATS server, with no secret in it.
+// checkNATS wants the address of a NATS server, with no secret in it. A server of
+// NATS has no paths.
 func checkNATS(v string) *problem {
 	const form = "nats://HOST:PORT or tls://HOST:PORT"
 	u, err := url.Parse(v)
-	if err != nil || u.Host == "" || u.Hostname() == "" {
+	switch {
+	case err != nil || u.Host == "" || strings.ContainsFunc(v, unicode.IsSpace):
 		return newProblem(form, "%s is not the address of a NATS server", quote(redactURL(v)))
-	}
-	switch u.Scheme {
-	case "nats", "tls", "ws", "wss":
-	default:
+	case !slices.Contains([]string{"nats", "tls", "ws", "wss"}, u.Scheme):
 		return newProblem(form, "%s is not the address of a NATS server: its scheme is %s", quote(redactURL(v)), quote(u.Scheme))
-	}
-	if u.User != nil {
+	case u.User != nil:
 		return newProblem("they go into cluster.username and cluster.password, where they stay secret", "%s holds a user name or password", quote(redactURL(v)))
+	case strings.Trim(u.Path, "/") != "" || strings.ContainsAny(v, "?#"):
+		return newProblem(form, "%s has more than a host and a port", quote(v))
+	case !isHost(u.Hostname()):
+		return newProblem(form, "%s has a wrong host", quote(v))
+	case u.Port() != "" && !isPort(u.Port()) || strings.HasSuffix(u.Host, ":"):
+		return newProblem("a port from 1 to 65535", "%s has a wrong port", quote(v))
 	}
 	return nil
+}
+
+// checkWhole judges what the keys of a cluster, from whichever layer, say
+// together. A user may stand in a file, and the password in the environment.
+func (l *loader) checkWhole(c *Cluster) {
+	if c.Username != "" && c.CredentialsFile != "" {
+		l.blameCluster("", newProblem("keep one", "both credentials_file and username are given"), "username", "credentials_file")
+	}
+	if (c.Username == "") == c.Password.IsSet() {
+		l.blameCluster("", newProblem("", "username and password go together"), "username", "password")
+	}
+	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
+		l.blameCluster("tls", newProblem("", "cert_file and key_file go together"), "cert_file", "key_file")
+	}
+	web := 0
+	for _, server := range c.URLs {
+		if strings.HasPrefix(strings.ToLower(server), "ws") {
+			web++
+		}
+	}
+	if web > 0 && web < len(c.URLs) {
+		l.blameCluster("", newProblem("all with ws:// or wss://, or none", "WebSocket and plain NATS do not mix"), "urls")
+	}
+}
+
+// blameCluster reports a problem of keys of the cluster, or of a section in it,
+// at the last place that gives one of them. Where one of them was refused, that
+// has been said, and what stands in for it is no mistake.
+func (l *loader) blameCluster(section string, p *problem, keys ...string) {
+	path := "cluster"
+	if section != "" {
+		path = childPath(path, section)
+	}
+	for _, key := range keys {
+		at := childPath(path, key)
+		if slices.ContainsFunc(l.errs, func(e *Error) bool { return e.Path == at || e.Path == at+fileSuffix }) {
+			return
+		}
+	}
+	for _, key := range keys {
+		if variable := l.envVariable("cluster", section, key); variable != "" {
+			l.report(Pos{File: variable}, childPath(path, key), p)
+			return
+		}
+	}
+	var whole Pos
+	for _, root := range slices.Backward(l.roots) {
+		n := valueNode(root.node, "cluster")
+		if n == nil {
+			continue
+		}
+		whole = root.keyPos("cluster")
+		if section != "" {
+			n = valueNode(n, section)
+		}
+		for _, key := range keys {
+			if n != nil && keyNode(n, key) != nil {
+				l.report(element{node: n, file: root.file}.keyPos(key), childPath(path, key), p)
+				return
+			}
+		}
+	}
+	l.report(whole, path, p) // the keys were merged in by <<
 }

@@ -105,7 +105,7 @@ func (l *loader) checkCheck(c Check, own, site element) {
 // checkEnvAuth finds what the environment has put together wrongly: it sets
 // single values of `defaults.auth`, and no section of a file shows the whole.
 func (l *loader) checkEnvAuth(a *Auth) {
-	variable := l.envVariable("auth")
+	variable := l.envVariable("defaults", "auth")
 	if a == nil || variable == "" {
 		return
 	}
@@ -125,12 +125,13 @@ func (l *loader) checkEnvAuth(a *Auth) {
 	}
 }
 
-// envVariable is a variable that sets something of a key of the defaults, ""
-// when there is none.
-func (l *loader) envVariable(key string) string {
-	name := envPrefix + "DEFAULTS__" + strings.ToUpper(key)
+// envVariable is a variable that sets something of the key at a path, or of its
+// twin, "" when there is none.
+func (l *loader) envVariable(path ...string) string {
+	path = slices.DeleteFunc(path, func(key string) bool { return key == "" })
+	name := envPrefix + strings.ToUpper(strings.Join(path, "__"))
 	for _, variable := range slices.Sorted(maps.Keys(l.env)) {
-		if variable == name || strings.HasPrefix(variable, name+"__") {
+		if variable == name || variable == name+strings.ToUpper(fileSuffix) || strings.HasPrefix(variable, name+"__") {
 			return variable
 		}
 	}
@@ -163,7 +164,7 @@ func (l *loader) blame(layers []element, p *problem, keys ...string) {
 		}
 	}
 	for _, key := range keys {
-		if variable := l.envVariable(key); variable != "" {
+		if variable := l.envVariable("defaults", key); variable != "" {
 			l.report(Pos{File: variable}, "defaults."+key, p)
 			return
 		}

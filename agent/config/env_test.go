@@ -64,6 +64,10 @@ func TestOverrides(t *testing.T) {
 			v, _ := c.Sites[0].Checks[0].Auth.Bearer.Token.Get()
 			return v
 		}, "hunter2"},
+		{"ESAWATCH_CLUSTER__REPLICAS=1", func(c *Config) any { return c.Cluster.Replicas }, 1},
+		{"ESAWATCH_CLUSTER__QUORUM=2", func(c *Config) any { return c.Cluster.Quorum }, Quorum("2")},
+		{"ESAWATCH_CLUSTER__ALONE_AFTER=0s", func(c *Config) any { return c.Cluster.AloneAfter }, time.Duration(0)},
+		{"ESAWATCH_DEFAULTS__QUORUM=all", func(c *Config) any { return c.Sites[0].Checks[0].Quorum }, QuorumAll},
 		// Not settings, and not meant to be.
 		{"ESAWATCH_PORT=tcp://10.0.0.1:9522", func(c *Config) any { return c.Web.Listen }, ":1"},
 		{"ESAWATCH_PORT_9522_TCP_ADDR=10.0.0.1", func(c *Config) any { return c.Web.Listen }, ":1"},
@@ -80,6 +84,11 @@ func TestOverrides(t *testing.T) {
 		"ESAWATCH_WEB_LISTEN=:2":                           `ESAWATCH_WEB_LISTEN: is no setting (did you mean "ESAWATCH_WEB__LISTEN"? levels are parted by two underscores)`,
 		"ESAWATCH_SITES__0__URL=x":                         `ESAWATCH_SITES__0__URL: is no setting (settings in lists and free mappings are in the files only)`,
 		"ESAWATCH_AGENT__CANARIES=https://a.test":          `ESAWATCH_AGENT__CANARIES: is no setting (settings in lists and free mappings are in the files only)`,
+		"ESAWATCH_CLUSTER__URLS=nats://a:4222":             `ESAWATCH_CLUSTER__URLS: is no setting (settings in lists and free mappings are in the files only)`,
+		"ESAWATCH_CLUSTER__REPLICAS=6":                     `ESAWATCH_CLUSTER__REPLICAS: cluster.replicas: 6 is out of range (from 1 to 5)`,
+		"ESAWATCH_CLUSTER__USERNAME=me":                    `ESAWATCH_CLUSTER__USERNAME: cluster.username: username and password go together`,
+		"ESAWATCH_CLUSTER__PASSWORD=hunter2":               `ESAWATCH_CLUSTER__PASSWORD: cluster.password: username and password go together`,
+		"ESAWATCH_CLUSTER__TLS__KEY_FILE=env_test.go":      `ESAWATCH_CLUSTER__TLS__KEY_FILE: cluster.tls.key_file: cert_file and key_file go together`,
 		"ESAWATCH_DEFAULTS__TIMEOUT=10":                    `ESAWATCH_DEFAULTS__TIMEOUT: defaults.timeout: "10" is not a duration: it has no unit (did you mean 10s? units: ms, s, m, h, d, w)`,
 		"ESAWATCH_DEFAULTS__TIMEOUT=40s":                   `ESAWATCH_DEFAULTS__TIMEOUT: defaults.timeout: the timeout, 40s, is longer than the period, 30s (shorten the timeout, or run less often)`,
 		"ESAWATCH_LOG__LEVEL=":                             `ESAWATCH_LOG__LEVEL: log.level: "" is unknown (one of debug, info, warn, error)`,

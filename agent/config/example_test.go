@@ -38,6 +38,7 @@ func TestExampleShowsDefaults(t *testing.T) {
 		{"web", got.Web, want.Web},
 		{"log", got.Log, want.Log},
 		{"defaults", got.Defaults, want.Defaults},
+		{"cluster", got.Cluster, want.Cluster},
 		{"alerting", got.Alerting, want.Alerting},
 		{"site", got.Sites[0].Settings, want.Defaults},
 		{"check", got.Sites[0].Checks[1].Settings, want.Defaults},

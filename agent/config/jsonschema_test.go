@@ -131,6 +131,8 @@ sites: [{name: a, url: https://a.example.com, body: "", body_file: "", checks: [
 receivers: [{name: hook, webhook: {url: "", url_file: /x, headers: {}, secret: "", secret_file: ""}}, {name: s, console: }]`,
 		"numbers and booleans for texts": `
 sites: [{name: 1.10, url: https://a.example.com, labels: {a: 1, b: true}, ip_family: 4, http_version: 1.1, tls: {min_version: 1.3}, expect: {via_esa: true, status: [200, 3xx, 400-404]}, max_body_bytes: 1024}]
+cluster: {urls: [nats://nats-0.example.com:4222], bucket: 2026, region: 1, quorum: 2}
+defaults: {quorum: "2"}
 catalog: [{condition: 503}]`,
 		"dollars":   `sites: [{name: a, url: "https://a.example.com", body: "a$b$$c${D:-$e}", method: "${M:-GE$}T", checks: [{name: b, path: "/$a"}]}]`,
 		"durations": "defaults: {schedule: 1d12h, timeout: 1.5s, expect: {max_duration: 0, cert_valid_for: 0s}}",
@@ -163,6 +165,11 @@ func readmeSmallest(t *testing.T) string {
 // onlyLoadKnows are the bad files that the schema takes for good, and why.
 var onlyLoadKnows = map[string]string{
 	"cert-without-key":             "the other file may be named in another layer",
+	"cluster-cert-without-key":     "the other file may be named in another layer",
+	"cluster-key-without-cert":     "the other file may be named in another layer",
+	"cluster-mixed-urls":           "JSON Schema cannot compare the entries of a list",
+	"cluster-password-alone":       "the user may stand in another layer",
+	"cluster-user-alone":           "the password may stand in another layer",
 	"connect-to-port":              "the range of a port is no pattern",
 	"duplicate-names":              "JSON Schema cannot compare the names of a list's entries",
 	"files-missing":                "files are looked for",
@@ -322,7 +329,7 @@ func TestSchemaDefaults(t *testing.T) {
 	for _, part := range []struct {
 		name      string
 		got, want any
-	}{{"agent", got.Agent, want.Agent}, {"web", got.Web, want.Web}, {"log", got.Log, want.Log}, {"alerting", got.Alerting, want.Alerting}, {"defaults", got.Defaults, want.Defaults}} {
+	}{{"agent", got.Agent, want.Agent}, {"web", got.Web, want.Web}, {"log", got.Log, want.Log}, {"cluster", got.Cluster, want.Cluster}, {"alerting", got.Alerting, want.Alerting}, {"defaults", got.Defaults, want.Defaults}} {
 		if g, w := fmt.Sprintf("%+v", part.got), fmt.Sprintf("%+v", part.want); g != w {
 			t.Errorf("%s: got %s, want %s", part.name, g, w)
 		}
@@ -348,6 +355,7 @@ func FuzzSchema(f *testing.F) {
 	f.Add([]byte(smallest))
 	f.Add([]byte("sites: [{name: 1.10, url: https://${SET:-a.example.com}/, schedule: '@daily', labels: {a: $$, b: no}, tls: }]\nreceivers: [{name: s, console: }]"))
 	f.Add([]byte("sites: [{name: a, url: https://a.example.com}]\nmaintenance: [{name: m, start: 2026-12-01T00:00:00Z, end: 2026-12-02T00:00:00.5+08:00}]\ncatalog: [{condition: 503, steps: [1]}]"))
+	f.Add([]byte("sites: [{name: a, url: https://a.example.com, quorum: 2}]\ncluster: {urls: ['NATS://[2001:db8::1]:4222/', tls://b], quorum: '3', bucket: 1, username: a, password: b}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		_, err := load(t, string(data), "SET=value")
 		if err != nil {

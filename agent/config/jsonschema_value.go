@@ -108,6 +108,7 @@ const (
 	noControl    = `[^\x00-\x1f\x7f]`
 	noSpace      = `[^\x00-\x20\x7f]`
 	authority    = `[^\x00-\x20\x7f/?#@]+`
+	natsScheme   = `([nN][aA][tT][sS]|[tT][lL][sS]|[wW][sS][sS]?)://`
 	httpScheme   = `[hH][tT][tT][pP][sS]?://`
 	headerToken  = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
 	cronFields   = `^ *((CRON_)?TZ=[^ ]+ +)?([^ ]+ +){4}[^ ]+ *$`
@@ -153,6 +154,11 @@ func textForms(rule string) (forms []object, examples []any) {
 		return cronForms(), []any{"0 2 1 * *"}
 	case "file":
 		return []object{text(`[^\x00-\x20]`)}, nil
+	case "bucket":
+		return []object{text(bucketForm.String())}, []any{"esawatch"}
+	case "quorum":
+		return append(enumForms([]string{string(QuorumMajority), string(QuorumAll)}), pattern(`^[1-9][0-9]{0,3}$`), object{{"type", "integer"}, {"minimum", 1}, {"maximum", 9999}}),
+			[]any{"majority", "all", 2}
 	}
 	return addressForms(name)
 }
@@ -174,6 +180,8 @@ func addressForms(name string) (forms []object, examples []any) {
 		return []object{pattern(`^[^\x00-\x20\x7f/?#@]+:[0-9]+$`)}, []any{"203.0.113.10:443", "[2001:db8::1]:443"}
 	case "listen":
 		return []object{pattern(`^[^\x00-\x20\x7f/?#@]*:[0-9]+$`)}, []any{"127.0.0.1:9522", ":9522"}
+	case "nats_url":
+		return []object{pattern("^" + natsScheme + authority + "/?$")}, []any{"nats://nats-0.example.com:4222", "tls://nats-0.example.com:4222"}
 	}
 	panic("config: a struct tag has the rule " + name + ", which the JSON Schema does not know")
 }

@@ -81,6 +81,9 @@ func rulesOf(t reflect.Type) sectionRules {
 		return sectionRules{need: []string{"routing_key"}}
 	case reflect.TypeFor[Email]():
 		return sectionRules{need: []string{"smarthost", "from", "to"}, together: [][2]string{{"username", "password"}}}
+	case reflect.TypeFor[Cluster]():
+		// What else goes together may stand in several layers: checkWhole.
+		return sectionRules{notBoth: [][2]string{{"credentials_file", "username"}}}
 	case reflect.TypeFor[Maintenance]():
 		return sectionRules{need: []string{"name"},
 			either:   [][]string{{"schedule", "duration", "timezone"}, {"start", "end"}},
