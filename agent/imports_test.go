@@ -44,6 +44,8 @@ var rooms = map[string]map[string]string{
 		"agent/store":           "what the stages keep",
 		"agent/store/boltstore": "the store of one machine",
 		"agent/store/memstore":  "the store of runs that keep nothing",
+		"agent/store/natsstore": "the store of several agents",
+		"agent/cluster":         "the other agents",
 		"checks":                "what flows from stage to stage",
 		"checks/exposition":     "what has a series a check is written by it",
 		"checks/catalog":        "its words, for the pages and the metrics",
@@ -57,6 +59,7 @@ var rooms = map[string]map[string]string{
 		"notify/slack":          "a receiver kind",
 		"notify/webhook":        "a receiver kind",
 	},
+	"agent/cluster": {},
 	"agent/config": {
 		"checks/assert":  "expressions are compiled where their line is known",
 		"checks/catalog": "the names of conditions",
@@ -88,6 +91,10 @@ var rooms = map[string]map[string]string{
 	"agent/store/memstore": {
 		"agent/store": "the contract",
 	},
+	"agent/store/natsstore": {
+		"agent/store": "the contract",
+	},
+	"agent/store/natsstore/natstest": {},
 	"agent/store/storetest": {
 		"agent/store": "the contract",
 	},
@@ -150,7 +157,9 @@ var helpers = map[string][]string{
 	"agent/store/storetest": {"agent/store"},
 	"agent/store/memstore":  {"agent"},
 	"agent/store/boltstore": {"agent"},
-	"notify/notifytest":     {"notify", "agent", "cmd"},
+	// Real servers, for what talks to them.
+	"agent/store/natsstore/natstest": {"agent", "cmd"},
+	"notify/notifytest":              {"notify", "agent", "cmd"},
 }
 
 // dependencies says, for each module from elsewhere, which packages may import
@@ -168,6 +177,8 @@ var dependencies = map[string]struct {
 	"github.com/klauspost/compress":          {"Content-Encoding zstd; gzip of /metrics at a third of the time", []string{"checks/probe", "agent/web"}},
 	"github.com/knadh/koanf":                 {"merges the layers of the configuration", []string{"agent/config"}},
 	"github.com/mccutchen/go-httpbin/v2":     {"a server with many faces, in tests", nil},
+	"github.com/nats-io/nats-server/v2":      {"real servers, in tests", nil},
+	"github.com/nats-io/nats.go":             {"what several agents share and say to each other", []string{"agent/cluster", "agent/store/natsstore"}},
 	"github.com/ohler55/ojg":                 {"the expectation json", []string{"checks/assert"}},
 	"github.com/prometheus/exporter-toolkit": {"TLS and basic auth as Prometheus users know them", []string{"agent/web"}},
 	"github.com/quic-go/quic-go":             {"HTTP/3", []string{"checks/probe"}},
@@ -197,7 +208,7 @@ var dependencies = map[string]struct {
 }
 
 // suites are packages that are test code although their names do not end in _test.
-var suites = []string{"agent/store/storetest", "notify/notifytest"}
+var suites = []string{"agent/store/storetest", "agent/store/natsstore/natstest", "notify/notifytest"}
 
 // pure packages explain and judge: nothing in them reaches out or asks the time.
 var pure = map[string]string{

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/url"
 	"runtime/debug"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/esawatch/esawatch/agent/config"
@@ -89,6 +91,7 @@ func (a *Agent) load() (*Plan, error) {
 		// Results, states and metrics carry the location; half of them cannot
 		// change it while the program runs.
 		cfg.Agent.Location = a.started.Agent.Location
+		cfg.Cluster = reloadedCluster(&a.started.Cluster, &cfg.Cluster)
 	}
 	return Build(cfg, BuildOptions{Version: a.opts.Version, Console: a.opts.Console,
 		Color: a.opts.Color, Width: a.opts.Width, Log: a.opts.Log})
@@ -226,14 +229,61 @@ func logResult(ctx context.Context, log *slog.Logger, r checks.Result) {
 		"took", time.Duration(r.DurationSeconds*float64(time.Second)))
 }
 
+// reloadedCluster is what holds of a section cluster that is loaded again. Whether
+// there is a team, and how it is connected, is settled at the start. Switched on
+// or off meanwhile, nothing of the new section holds: the rules for several agents
+// are none for one, and the other way round.
+func reloadedCluster(started, loaded *config.Cluster) config.Cluster {
+	c := *started
+	if started.Enabled() && loaded.Enabled() {
+		c.Quorum, c.StaleAfter, c.AloneAfter = loaded.Quorum, loaded.StaleAfter, loaded.AloneAfter
+	}
+	return c
+}
+
+// restartSetting is a setting that only a restart changes, as it was and is.
+type restartSetting struct{ path, was, now string }
+
+// clusterSettings are those of the section cluster that only a restart changes.
+// Without a team before and after, they are of no use, and where one comes or
+// goes, that alone is worth saying.
+func clusterSettings(was, now *config.Cluster) []restartSetting {
+	urls := restartSetting{"cluster.urls", strings.Join(was.URLs, ","), strings.Join(now.URLs, ",")}
+	if !was.Enabled() || !now.Enabled() {
+		return []restartSetting{urls}
+	}
+	return []restartSetting{
+		urls,
+		{"cluster.credentials_file", was.CredentialsFile, now.CredentialsFile},
+		{"cluster.username", was.Username, now.Username},
+		{"cluster.password", secretNamed(was.Password), secretNamed(now.Password)},
+		{"cluster.tls.ca_file", was.TLS.CAFile, now.TLS.CAFile},
+		{"cluster.tls.cert_file", was.TLS.CertFile, now.TLS.CertFile},
+		{"cluster.tls.key_file", was.TLS.KeyFile, now.TLS.KeyFile},
+		{"cluster.bucket", was.Bucket, now.Bucket},
+		{"cluster.replicas", strconv.Itoa(was.Replicas), strconv.Itoa(now.Replicas)},
+		{"cluster.region", was.Region, now.Region},
+	}
+}
+
+// secretNamed tells one secret from another. One that is in a file is that file:
+// it is read anew whenever it is used.
+func secretNamed(s config.Secret) string {
+	if file := s.File(); file != "" {
+		return "file " + file
+	}
+	value, err := s.Get()
+	if err != nil {
+		return "" // only a file can fail
+	}
+	return "value " + value
+}
+
 // warnOfRestart names the settings that differ from those that the agent was
 // started with and that a reload cannot change.
 func (a *Agent) warnOfRestart(now *config.Config) {
 	old := a.started
-	for _, s := range []struct {
-		path     string
-		was, now string
-	}{
+	for _, s := range append([]restartSetting{
 		{"agent.data_dir", old.Agent.DataDir, now.Agent.DataDir},
 		{"agent.location", old.Agent.Location, now.Agent.Location},
 		{"agent.shutdown_timeout", old.Agent.ShutdownTimeout.String(), now.Agent.ShutdownTimeout.String()},
@@ -241,7 +291,7 @@ func (a *Agent) warnOfRestart(now *config.Config) {
 		{"web.health_listen", old.Web.HealthListen, now.Web.HealthListen},
 		{"web.config_file", old.Web.ConfigFile, now.Web.ConfigFile},
 		{"log.format", old.Log.Format, now.Log.Format},
-	} {
+	}, clusterSettings(&old.Cluster, &now.Cluster)...) {
 		if s.was != s.now {
 			a.log.Warn("setting changes only with a restart", "path", s.path)
 		}
