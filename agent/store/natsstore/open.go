@@ -21,12 +21,12 @@ func (s *Store) open(ctx context.Context) (*bucket, error) {
 		Bucket: s.opts.Bucket, Description: "what the agents of esawatch remember together",
 		History: 1, Storage: jetstream.FileStorage, Replicas: s.opts.Replicas, LimitMarkerTTL: markerKept,
 	}
-	kv, err := s.js.KeyValue(ctx, want.Bucket)
+	_, err := s.js.KeyValue(ctx, want.Bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		if kv, err = s.js.CreateKeyValue(ctx, want); err == nil {
+		if _, err = s.js.CreateKeyValue(ctx, want); err == nil {
 			s.log.Info("bucket made", "target", want.Bucket)
 		} else if errors.Is(err, jetstream.ErrBucketExists) {
-			kv, err = s.js.KeyValue(ctx, want.Bucket) // another agent was faster
+			err = nil // another agent was faster
 		}
 	}
 	if err != nil {
@@ -40,7 +40,8 @@ func (s *Store) open(ctx context.Context) (*bucket, error) {
 		return nil, err
 	}
 	// Bound anew, since how it reads follows from the settings.
-	if kv, err = s.js.KeyValue(ctx, want.Bucket); err != nil {
+	kv, err := s.js.KeyValue(ctx, want.Bucket)
+	if err != nil {
 		return nil, fmt.Errorf("open bucket %q: %w", want.Bucket, err)
 	}
 	return &bucket{kv, stream}, nil
