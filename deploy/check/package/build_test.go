@@ -30,7 +30,7 @@ func makePackages(t *testing.T, version string) string {
 	return out
 }
 
-// release is version 1.0.0, made once for all tests. Its folder is kept for them.
+// release is version 1.0.0, made once for all tests.
 var release struct {
 	sync.Once
 	deb, rpm []byte
@@ -167,7 +167,7 @@ func TestDebHoldsWhatItShould(t *testing.T) {
 func TestRPMHoldsWhatItShould(t *testing.T) {
 	rpm := stack.LookPath(t, "rpm")
 	_, file := packagesOf(t)
-	if got := output(t, rpm, "-qp", "--qf", "%{NAME} %{VERSION} %{LICENSE}", file); got != "esawatch 1.0.0 Apache-2.0" {
+	if got := output(t, rpm, "-qp", "--qf", "%{NAME} %{VERSION} %{LICENSE} %{BUILDHOST}", file); got != "esawatch 1.0.0 Apache-2.0 esawatch.invalid" {
 		t.Errorf("it says of itself %q", got)
 	}
 	files := strings.Fields(output(t, rpm, "-qpl", file))

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -102,6 +103,35 @@ func (r *running) out() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.text.String()
+}
+
+// owes is how many notifications the agent has not noted as sent, by its own
+// metrics; -1 when it does not say.
+func (r *running) owes(t *testing.T) int {
+	t.Helper()
+	_, address, _ := strings.Cut(r.out(), " listen=")
+	address, _, _ = strings.Cut(address, " ")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/metrics", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Close = true // leave no goroutine behind
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, value, _ := strings.Cut(string(text), "\nesawatch_notification_queue_length{receiver=\"oncall\"} ")
+	value, _, _ = strings.Cut(value, "\n")
+	n, err := strconv.Atoi(value)
+	if err != nil {
+		return -1
+	}
+	return n
 }
 
 // told is how many messages to the manager begin so.
