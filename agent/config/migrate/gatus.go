@@ -28,7 +28,11 @@ func Gatus(src Source) (*Result, error) {
 	d.text = gatusText
 	g := &gatus{draft: d, root: d.root(tree, src.Name), used: map[string]*receiver{}}
 	if !g.root.is(mapping) || !g.root.has("endpoints") && !g.root.has("services") {
-		return nil, &Error{src.Name, tree.line, "has no endpoints: this is no configuration of Gatus"}
+		what := "has no endpoints: this is no configuration of Gatus"
+		if g.root.has("apiVersion") && g.root.has("kind") {
+			what = "is an object of Kubernetes: give what its data has as config.yaml, as a file of its own"
+		}
+		return nil, &Error{src.Name, tree.line, what}
 	}
 	g.alerting = g.root.key("alerting")
 	g.window(g.root.key("maintenance"), "maintenance", newBlock())

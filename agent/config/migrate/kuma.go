@@ -32,6 +32,10 @@ func UptimeKuma(src Source) (*Result, error) {
 	for _, m := range entries {
 		k.names[m.str("id")] = m.str("name")
 	}
+	// Monitors to be added have no id yet: nothing is meant by its absence.
+	delete(k.names, "")
+	delete(k.tags, "")
+	delete(k.linked, "")
 	for _, m := range entries {
 		k.monitor(m.named(m.str("name")))
 	}

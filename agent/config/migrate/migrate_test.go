@@ -158,6 +158,8 @@ func TestHostile(t *testing.T) {
 		{"gatus", "", "f: is empty"},
 		{"gatus", "# nothing\n", "f: is empty"},
 		{"gatus", "~\n", "f:1: has no endpoints: this is no configuration of Gatus"},
+		{"gatus", "apiVersion: v1\nkind: ConfigMap\ndata: {config.yaml: 'endpoints: []'}\n",
+			"f:1: is an object of Kubernetes: give what its data has as config.yaml, as a file of its own"},
 		{"gatus", "a: \xff", "f: is not text in UTF-8"},
 		{"gatus", "endpoints: [", "f:2: is not YAML: did not find expected node content"},
 		{"gatus", "endpoints: *hunter2", "f:1: is not YAML: an unknown anchor"},
@@ -181,6 +183,26 @@ func TestHostile(t *testing.T) {
 		_, err := importers[tt.kind](Source{"f", []byte(tt.text)})
 		if e, ok := errors.AsType[*Error](err); !ok || e.Error() != tt.want {
 			t.Errorf("%s %.40q: got %v, want %s", tt.kind, tt.text, err, tt.want)
+		}
+	}
+}
+
+// TestMonitorsWithoutIDs holds that monitors which are yet to be added, and so
+// have no id, are not taken for each other's parents.
+func TestMonitorsWithoutIDs(t *testing.T) {
+	r, err := UptimeKuma(Source{"f", []byte(`[{"type": "http", "name": "a", "url": "https://a.example.com", "parent": null},
+		{"type": "http", "name": "b", "url": "https://b.example.com", "parent": 7},
+		{"type": "http", "name": "c", "url": "https://c.example.com"}]`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := load(t, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range c.Sites {
+		if len(s.Labels) > 0 || len(s.Checks[0].Labels) > 0 {
+			t.Errorf("%s is labelled %v, %v", s.Name, s.Labels, s.Checks[0].Labels)
 		}
 	}
 }
@@ -235,6 +257,35 @@ endpoints:
 }
 
 // TestVariables keeps what a file of Gatus takes from its environment where it
+// TestWhatDiffersFromMostStays holds that the value of one check outlives that
+// most checks have the built-in default, which is not written.
+func TestWhatDiffersFromMostStays(t *testing.T) {
+	const one, other = "{url: 'https://shop.example.com/%d', client: {timeout: 5s}}", "{url: 'https://shop.example.com/%d'}"
+	for _, order := range [][]string{{one}, {other}, {one, other, other}, {other, one, other}, {other, other, one}} {
+		text := "endpoints:\n"
+		for i, e := range order {
+			text += "  - " + fmt.Sprintf(e, i) + "\n"
+		}
+		r, err := Gatus(Source{"f", []byte(text)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := load(t, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, e := range order {
+			want := 10 * time.Second
+			if e == one {
+				want = 5 * time.Second
+			}
+			if got := c.Sites[0].Checks[i].Timeout; time.Duration(got) != want {
+				t.Errorf("%d of %q has the timeout %v, want %v", i, order, got, want)
+			}
+		}
+	}
+}
+
 // was, and finds the parts of a URL around it.
 func TestVariables(t *testing.T) {
 	r, err := Gatus(Source{"f", []byte(`

@@ -211,9 +211,13 @@ func (d *draft) write(r *Result) ([]byte, error) {
 	defaults := newBlock()
 	lift(defaults, sharedByAll, all)
 	for key, v := range builtIn {
-		if n := defaults.get(key); n != nil && n.Value == v || len(all) == 1 && all[0].get(key) != nil && all[0].get(key).Value == v {
+		if n := defaults.get(key); n != nil && n.Value == v {
 			defaults.remove(key)
-			all[0].remove(key)
+		}
+		if len(all) == 1 { // it lifts nothing
+			if n := all[0].get(key); n != nil && n.Value == v {
+				all[0].remove(key)
+			}
 		}
 	}
 
