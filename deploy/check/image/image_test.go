@@ -130,8 +130,8 @@ func TestSameSourceSameImage(t *testing.T) {
 func TestWritten(t *testing.T) {
 	t.Setenv("SOURCE_DATE_EPOCH", "1790000000")
 	out := filepath.Join(t.TempDir(), "out")
-	for range 2 { // the second replaces the first
-		if err := run([]string{"-o", out, "-version", "1.2.3"}); err != nil {
+	for _, args := range [][]string{{"-version", "1.2.2", "-arch", runtime.GOARCH}, {"-version", "1.2.3"}} { // the second replaces the first
+		if err := run(append([]string{"-o", out}, args...)); err != nil {
 			t.Fatal(err)
 		}
 	}
