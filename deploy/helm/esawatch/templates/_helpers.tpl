@@ -59,6 +59,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 {{- $agent := default dict $config.agent -}}
 {{- $web := default dict $config.web -}}
+{{- range $list := list "sites" "receivers" "maintenance" -}}
+{{- $seen := dict -}}
+{{- range default (list) (get $config $list) -}}
+{{- if hasKey $seen (toString .name) -}}
+{{- fail (printf "config.%s: the name %q is given twice" $list (toString .name)) -}}
+{{- end -}}
+{{- $_ := set $seen (toString .name) true -}}
+{{- end -}}
+{{- end -}}
 {{- if hasKey $agent "data_dir" -}}
 {{- fail "config.agent.data_dir is set by the chart: it is /data, the volume of persistence" -}}
 {{- end -}}
