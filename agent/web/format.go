@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/esawatch/esawatch/checks"
+	"github.com/esawatch/esawatch/checks/catalog"
 )
 
 // moment is a time as the pages write it.
@@ -95,6 +96,11 @@ func pieces(text string) []piece {
 		}
 	}
 	return all
+}
+
+// segments cuts a name behind its underscores, where a narrow page may break it.
+func segments(name catalog.Condition) []string {
+	return strings.SplitAfter(string(name), "_")
 }
 
 // fact is a line of evidence.

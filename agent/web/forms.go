@@ -34,8 +34,8 @@ func (s *Server) addForms(mux *http.ServeMux) {
 		mux.Handle("POST "+path, s.form(h))
 		if path != "/silences" {
 			mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
-				// Who comes here by the back button is led on.
-				http.Redirect(w, r, string(rootOf(r)), http.StatusSeeOther)
+				// Who comes here by the address bar is led on.
+				seeOther(w, string(rootOf(r)))
 			})
 		}
 	}
@@ -62,7 +62,8 @@ func (s *Server) form(next http.HandlerFunc) http.Handler {
 	})
 }
 
-// seeOther leads a browser on after it has sent a form.
+// seeOther leads a browser on after it has sent a form. The link stays relative,
+// which http.Redirect would not let it: a proxy may serve us in a folder.
 func seeOther(w http.ResponseWriter, link string) {
 	w.Header().Set("Location", link)
 	w.Header().Set("Cache-Control", "no-store")

@@ -152,8 +152,8 @@ func TestRunForm(t *testing.T) {
 		t.Errorf("of none: got %d", got.StatusCode)
 	}
 	// Who comes back to it by the address bar.
-	if got := get(t, sc.Server, "/sites/shop/checks/home/run"); got.StatusCode != 303 {
-		t.Errorf("GET: got %d", got.StatusCode)
+	if got := get(t, sc.Server, "/sites/shop/checks/home/run"); got.StatusCode != 303 || got.Header.Get("Location") != "../../../../" {
+		t.Errorf("GET: got %d, led to %q", got.StatusCode, got.Header.Get("Location"))
 	}
 }
 

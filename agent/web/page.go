@@ -30,7 +30,7 @@ type pages struct {
 // from broken files.
 func parsePages() (*pages, error) {
 	frame, err := template.New("frame.html").
-		Funcs(template.FuncMap{"pieces": pieces, "fact": factOf}).
+		Funcs(template.FuncMap{"pieces": pieces, "fact": factOf, "segments": segments}).
 		ParseFS(templateFiles, "templates/frame.html", "templates/parts.html")
 	if err != nil {
 		return nil, err

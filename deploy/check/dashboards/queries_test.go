@@ -4,12 +4,15 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"github.com/esawatch/esawatch/deploy/check/stack"
 )
 
 // query is an expression of a dashboard, wherever in it.
@@ -164,6 +167,42 @@ func readContract(t *testing.T) contract {
 		}
 	}
 	return c
+}
+
+// TestContractIsTheAgents holds testdata/metrics.txt to the list of what the
+// agent exports, which a test of the program keeps true.
+func TestContractIsTheAgents(t *testing.T) {
+	exported := readLines(t, filepath.Join(stack.Root(t), "cmd", "esawatch", "testdata", "metrics.txt"))
+	ours := 0
+	for line := range readLines(t, filepath.Join("testdata", "metrics.txt")) {
+		words := strings.Fields(line)
+		if len(words) == 0 || words[0] == "#" || words[0] == "up" || words[0] == "scrape_duration_seconds" {
+			continue
+		}
+		ours++
+		name, kind, labels := words[0], words[1], slices.Sorted(slices.Values(words[2:]))
+		labels = slices.DeleteFunc(labels, func(l string) bool { return kind == "summary" && l == "quantile" })
+		if want := fmt.Sprintf("%s{%s} %s", name, strings.Join(labels, ","), kind); !exported[want] {
+			t.Errorf("the agent does not export %s", want)
+		}
+	}
+	if ours < 40 {
+		t.Errorf("looked at %d metrics, want all", ours)
+	}
+}
+
+// readLines reads the lines of a file.
+func readLines(t *testing.T, file string) map[string]bool {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		lines[strings.TrimSpace(line)] = true
+	}
+	return lines
 }
 
 // problems are what an expression names that the contract does not have.
