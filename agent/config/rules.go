@@ -140,6 +140,11 @@ func checkName(v string) *problem {
 	if len(v) > maxName || strings.ContainsFunc(v, func(r rune) bool { return !isNameRune(r) }) {
 		return newProblem(form, "%s is not a name", quote(v))
 	}
+	if v == "." || v == ".." {
+		// Names are part of paths, in which these two lead elsewhere: a site called
+		// so would have no page.
+		return newProblem("shop, for instance", "%s is not a name", quote(v))
+	}
 	return nil
 }
 
