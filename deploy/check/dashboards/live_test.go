@@ -93,12 +93,27 @@ func (b *board) chosen(t *testing.T, s *stack.Stack) map[string]string {
 	return values
 }
 
-// ask returns the labels of each series of the answer. It complains of a query
-// that has no data, or none that is a number.
+// ask returns the labels of each series of the answer. A scrape that failed
+// leaves a gap, in which an instant query has nothing, so it asks again for a
+// while. Then it complains of a query that has no data, or none that is a number.
 func ask(t *testing.T, s *stack.Stack, where, expr string, instant bool) []model.Metric {
 	t.Helper()
-	var list []model.Metric
-	numbers := 0
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+		list, numbers := answer(t, s, expr, instant)
+		if numbers > 0 {
+			return list
+		}
+		if time.Now().After(end) {
+			t.Errorf("%s: has no data: %d series without a number\n%s", where, len(list), expr)
+			return list
+		}
+	}
+}
+
+// answer evaluates an expression once; numbers is how many points of the answer
+// are numbers.
+func answer(t *testing.T, s *stack.Stack, expr string, instant bool) (list []model.Metric, numbers int) {
+	t.Helper()
 	count := func(v float64) {
 		if !math.IsNaN(v) {
 			numbers++
@@ -109,21 +124,18 @@ func ask(t *testing.T, s *stack.Stack, where, expr string, instant bool) []model
 			list = append(list, sample.Metric)
 			count(float64(sample.Value))
 		}
-	} else {
-		for _, stream := range s.QueryRange(t, expr, 15*time.Second) {
-			list = append(list, stream.Metric)
-			for _, pair := range stream.Values {
-				count(float64(pair.Value))
-			}
-			for _, pair := range stream.Histograms {
-				count(float64(pair.Histogram.Count))
-			}
+		return list, numbers
+	}
+	for _, stream := range s.QueryRange(t, expr, 15*time.Second) {
+		list = append(list, stream.Metric)
+		for _, pair := range stream.Values {
+			count(float64(pair.Value))
+		}
+		for _, pair := range stream.Histograms {
+			count(float64(pair.Histogram.Count))
 		}
 	}
-	if numbers == 0 {
-		t.Errorf("%s: has no data: %d series without a number\n%s", where, len(list), expr)
-	}
-	return list
+	return list, numbers
 }
 
 // checkSeries holds what is shown of the series to the labels that they have.

@@ -19,7 +19,7 @@ func oneShop(t *testing.T) (*edge, string) {
   - name: shop
     url: %s
     labels: {team: storefront}
-    checks: [{name: home, path: /}, {name: login, path: /login}, {name: nightly, path: /nightly, schedule: "0 3 1 1 *"}]
+    checks: [{name: home, path: /}, {name: login, path: /login}, {name: nightly, path: /nightly, schedule: "0 3 1 1 *", timeout: 10s}]
 `, e.URL)
 }
 
