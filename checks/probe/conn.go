@@ -186,6 +186,7 @@ func (r *run) handshake(ctx context.Context, nc net.Conn) (*tls.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.p.lastTLS.remember(config)
 	tc := tls.Client(nc, config)
 	if err := tc.HandshakeContext(ctx); err != nil {
 		r.resp.TLS = presented(unverified(err))
@@ -200,8 +201,11 @@ func (r *run) handshake(ctx context.Context, nc net.Conn) (*tls.Conn, error) {
 }
 
 // knownTLS remembers what the last handshake with an address showed: certificates
-// seldom change, and describing them costs more than comparing them.
-type knownTLS struct{ last atomic.Pointer[describedTLS] }
+// seldom change, and verifying and describing them costs more than comparing them.
+type knownTLS struct {
+	last    atomic.Pointer[describedTLS]
+	trusted atomic.Pointer[trustedChain]
+}
 
 type describedTLS struct {
 	chain           []*x509.Certificate
@@ -211,9 +215,8 @@ type describedTLS struct {
 
 // describe says what a handshake showed.
 func (k *knownTLS) describe(cs *tls.ConnectionState) *TLSState {
-	same := func(a, b *x509.Certificate) bool { return a.Equal(b) }
 	if d := k.last.Load(); d != nil && d.version == cs.Version && d.cipher == cs.CipherSuite &&
-		slices.EqualFunc(d.chain, cs.PeerCertificates, same) {
+		slices.EqualFunc(d.chain, cs.PeerCertificates, (*x509.Certificate).Equal) {
 		return d.state
 	}
 	d := &describedTLS{cs.PeerCertificates, cs.Version, cs.CipherSuite, newTLSState(cs)}
