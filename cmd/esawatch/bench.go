@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"time"
@@ -17,6 +18,7 @@ type benchOptions struct {
 	checks      int           // how many
 	interval    time.Duration // between two runs of a check
 	duration    time.Duration // of the measurement, after one interval to warm up
+	soak        time.Duration // let the agent work for so long, in place of all else; 0 = no
 	httpVersion string        // as a check's http_version
 	profile     string        // folder for the agent's pprof profiles; "" = none
 	dir         string        // for the configuration and the state
@@ -35,7 +37,8 @@ requests. Both open a fresh TLS connection for each, with a full handshake.
 
 Target, agent and loop are processes of their own, one measured at a time: half
 of the loop before the agent and half after, so that a machine which gets slower
-meanwhile shows. Needs Linux, whose /proc has the figures.`,
+meanwhile shows. With --soak the agent works for long, and what it holds is looked
+at sixty times: whether anything grows. Needs Linux, whose /proc has the figures.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := oneOf("output", output, "text", "json"); err != nil {
@@ -57,6 +60,7 @@ meanwhile shows. Needs Linux, whose /proc has the figures.`,
 	cmd.Flags().IntVar(&o.checks, "checks", 1000, "how many checks")
 	cmd.Flags().DurationVar(&o.interval, "interval", 10*time.Second, "time between two runs of a check")
 	cmd.Flags().DurationVar(&o.duration, "duration", 30*time.Second, "how long to measure, after one interval to warm up")
+	cmd.Flags().DurationVar(&o.soak, "soak", 0, "let the agent work for so long, such as 1h, and show what it holds meanwhile; no loop, no --duration")
 	cmd.Flags().StringVar(&o.httpVersion, "http-version", "auto", "auto, 1.1 or 2")
 	cmd.Flags().StringVar(&o.profile, "profile", "", "write cpu.pprof and heap.pprof of the agent to this folder; its figures are then a little worse")
 	cmd.Flags().StringVar(&output, "output", "text", "text or json")
@@ -75,6 +79,10 @@ func (o *benchOptions) check() error {
 		return fmt.Errorf("--interval %v, want at least 1s", o.interval)
 	case o.duration < time.Second:
 		return fmt.Errorf("--duration %v, want at least 1s", o.duration)
+	case o.soak != 0 && o.soak < time.Second:
+		return fmt.Errorf("--soak %v, want at least 1s", o.soak)
+	case o.soak != 0 && o.profile != "":
+		return errors.New("--soak writes no --profile: leave one of them out")
 	}
 	return oneOf("http-version", o.httpVersion, "auto", "1.1", "2")
 }
@@ -93,7 +101,7 @@ func runBench(cmd *cobra.Command, o benchOptions, output string) error {
 	if colorful(cmd.ErrOrStderr()) {
 		o.progress = func(what string) { fmt.Fprintln(cmd.ErrOrStderr(), "bench:", what) }
 	}
-	report, err := bench(cmd.Context(), o)
+	report, err := benchOrSoak(cmd.Context(), o)
 	if err != nil {
 		return err
 	}
@@ -101,6 +109,16 @@ func runBench(cmd *cobra.Command, o benchOptions, output string) error {
 		return writeJSON(cmd.OutOrStdout(), report)
 	}
 	return report.writeText(cmd.OutOrStdout())
+}
+
+// textReport can be printed, as text here and by encoding/json.
+type textReport interface{ writeText(io.Writer) error }
+
+func benchOrSoak(ctx context.Context, o benchOptions) (textReport, error) {
+	if o.soak == 0 {
+		return bench(ctx, o)
+	}
+	return soak(ctx, o, func(s soakSample) { o.progress(s.String()) })
 }
 
 // bench makes all measurements, one after the other.

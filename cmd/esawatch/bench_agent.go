@@ -33,6 +33,7 @@ type benchAgent struct {
 	RSSOneCheck    int64 `json:"rss_one_check_bytes"` // at rest, with one check
 	RSSIdle        int64 `json:"rss_idle_bytes"`      // at rest, with all checks
 	RSSLoad        int64 `json:"rss_load_bytes"`      // at work: the most that was seen
+	RSSProgram     int64 `json:"rss_program_bytes"`   // of that, the program's own file, which the system can drop and read again
 	RSSPeak        int64 `json:"rss_peak_bytes"`      // the most it ever was until then, its start included
 	RSSScraped     int64 `json:"rss_scraped_bytes"`   // at work, after scrapes
 	MemoryPerCheck int64 `json:"memory_per_check_bytes"`
@@ -211,7 +212,10 @@ func (p *agentProcess) watch(ctx context.Context, d time.Duration, t *benchTarge
 		if err != nil {
 			return err
 		}
-		a.RSSLoad, a.RSSPeak = max(a.RSSLoad, m.now), m.peak
+		a.RSSPeak = m.peak
+		if m.now > a.RSSLoad {
+			a.RSSLoad, a.RSSProgram = m.now, m.file
+		}
 	}
 	after, err := p.used(ctx, t)
 	if err != nil {
@@ -264,6 +268,7 @@ func (p *agentProcess) reload(ctx context.Context, a *benchAgent) error {
 type benchMetrics struct {
 	runs, passed, missed int64
 	delay                histogram
+	goroutines, files    int64
 }
 
 // readBenchMetrics finds some metrics in the text format. Their labels' values
@@ -276,9 +281,13 @@ func readBenchMetrics(r io.Reader) (m benchMetrics, err error) {
 		name, rest, _ := strings.Cut(line, "{")
 		labels, number, ok := strings.Cut(rest, "} ")
 		if !ok {
-			continue
+			name, number, _ = strings.Cut(line, " ")
 		}
 		switch name {
+		case "go_goroutines":
+			m.goroutines = counterValue(number, &err)
+		case "process_open_fds":
+			m.files = counterValue(number, &err)
 		case "esawatch_check_runs_total":
 			n := counterValue(number, &err)
 			m.runs += n

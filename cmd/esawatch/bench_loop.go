@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,9 @@ type benchLoop struct {
 	Done       int64   `json:"done"`
 	Failed     int64   `json:"failed"` // of those done
 	CPUSeconds float64 `json:"cpu_seconds"`
+	// How late its requests began: nobody can be more punctual on this machine.
+	DelayP50Seconds float64 `json:"start_delay_p50_seconds"`
+	DelayP99Seconds float64 `json:"start_delay_p99_seconds"`
 }
 
 // perThousand is the CPU time of 1,000 requests, in seconds.
@@ -74,11 +78,14 @@ func loop(ctx context.Context, o benchOptions, urls []string) (benchLoop, error)
 	defer cancel()
 	client := bareClient(o.httpVersion)
 	var done, bad atomic.Int64
+	var delays delays
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		next := time.Now()
 		for i := 0; ctx.Err() == nil; i++ {
+			due := next
 			wg.Go(func() {
+				delays.add(time.Since(due))
 				if err := ask(ctx, client, urls[i%len(urls)]); err != nil {
 					bad.Add(1)
 				}
@@ -93,7 +100,26 @@ func loop(ctx context.Context, o benchOptions, urls []string) (benchLoop, error)
 	l, err := measureLoop(ctx, o.duration, &done, &bad)
 	cancel()
 	wg.Wait()
+	l.DelayP50Seconds, l.DelayP99Seconds = delays.quantile(0.5).Seconds(), delays.quantile(0.99).Seconds()
 	return l, err
+}
+
+// delays are times from due to start.
+type delays struct {
+	mu  sync.Mutex
+	all []time.Duration
+}
+
+func (d *delays) add(delay time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.all = append(d.all, delay)
+}
+
+// quantile is the delay that a share q of them do not exceed.
+func (d *delays) quantile(q float64) time.Duration {
+	slices.Sort(d.all)
+	return d.all[int(q*float64(len(d.all)-1))]
 }
 
 // measureLoop watches the loop run.

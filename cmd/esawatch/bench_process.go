@@ -140,6 +140,7 @@ func parseCPUTime(stat string) (time.Duration, error) {
 type memory struct {
 	now  int64 // VmRSS
 	peak int64 // VmHWM: the most it ever was
+	file int64 // RssFile: of now, what is of files, that is of the program itself
 }
 
 func (p *benchProcess) memory() (memory, error) {
@@ -151,7 +152,7 @@ func (p *benchProcess) memory() (memory, error) {
 }
 
 func parseMemory(status string) (m memory, err error) {
-	for name, value := range map[string]*int64{"VmRSS:": &m.now, "VmHWM:": &m.peak} {
+	for name, value := range map[string]*int64{"VmRSS:": &m.now, "VmHWM:": &m.peak, "RssFile:": &m.file} {
 		_, rest, ok := strings.Cut("\n"+status, "\n"+name)
 		number, _, unit := strings.Cut(strings.TrimSpace(rest), " kB")
 		if !ok || !unit {

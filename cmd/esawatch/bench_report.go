@@ -55,10 +55,11 @@ func (r *benchReport) writeText(out io.Writer) error {
 	if failed := l.First.Failed + l.Second.Failed; failed > 0 {
 		row("", "%d of the loop's %d requests failed: this machine is too slow for so many", failed, l.First.Done+l.Second.Done)
 	}
-	row("memory (RSS)", "%s at rest, %s at work; peak %s, after scrapes %s",
-		mebibytes(a.RSSIdle), mebibytes(a.RSSLoad), mebibytes(a.RSSPeak), mebibytes(a.RSSScraped))
+	row("memory (RSS)", "%s at rest, %s at work, %s of it the program itself; peak %s, after scrapes %s",
+		mebibytes(a.RSSIdle), mebibytes(a.RSSLoad), mebibytes(a.RSSProgram), mebibytes(a.RSSPeak), mebibytes(a.RSSScraped))
 	row("memory a check", "%.1f KiB more than the %s of an agent with one check", float64(a.MemoryPerCheck)/1024, mebibytes(a.RSSOneCheck))
-	row("start delay", "p50 %s, p99 %s", milliseconds(a.DelayP50Seconds), milliseconds(a.DelayP99Seconds))
+	row("start delay", "p50 %s, p99 %s; bare loop p99 %s before, %s after", milliseconds(a.DelayP50Seconds),
+		milliseconds(a.DelayP99Seconds), milliseconds(l.First.DelayP99Seconds), milliseconds(l.Second.DelayP99Seconds))
 	row("/metrics", "%s, %s", milliseconds(a.ScrapeSeconds), mebibytes(a.ScrapeBytes))
 	row("start", "%s until it watches", milliseconds(a.ReadySeconds))
 	if a.ReloadSeconds > 0 {

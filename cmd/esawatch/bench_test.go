@@ -38,8 +38,8 @@ func TestBench(t *testing.T) {
 		"all checks pass, in time":             a.Failed == 0 && a.Missed == 0,
 		"the loop asks as often":               r.Loop.First.Done >= 15 && r.Loop.First.Done <= 35 && r.Loop.Second.Done > 0,
 		"CPU time is measured":                 a.CPUSeconds > 0 && r.Loop.PerThousand > 0 && r.CPURatio > 0,
-		"memory is measured":                   a.RSSOneCheck > 1<<20 && a.RSSIdle > 1<<20 && a.RSSPeak >= a.RSSLoad && a.RSSScraped > 1<<20,
-		"delays are measured":                  a.DelayP50Seconds > 0 && a.DelayP99Seconds >= a.DelayP50Seconds,
+		"memory is measured":                   a.RSSOneCheck > 1<<20 && a.RSSIdle > 1<<20 && a.RSSPeak >= a.RSSLoad && a.RSSScraped > 1<<20 && a.RSSProgram > 1<<20 && a.RSSProgram < a.RSSLoad,
+		"delays are measured":                  a.DelayP50Seconds > 0 && a.DelayP99Seconds >= a.DelayP50Seconds && r.Loop.First.DelayP50Seconds > 0 && r.Loop.Second.DelayP99Seconds >= r.Loop.Second.DelayP50Seconds,
 		"the scrape is measured":               a.ScrapeSeconds > 0 && a.ScrapeBytes > 10_000,
 		"handshakes are full, with the hybrid": r.Target.Abridged == 0 && r.Target.Hybrid == r.Target.Requests,
 		"each request has its own connection":  r.Target.Handshake >= r.Target.Requests,
@@ -56,14 +56,52 @@ func TestBench(t *testing.T) {
 	}
 }
 
+// TestSoak runs the whole of it, for seconds.
+func TestSoak(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("bench is for Linux")
+	}
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), "esawatch", "bench", "--soak", "4s", "--checks", "5", "--interval", "1s", "--output", "json")
+	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("bench: %v\n%s", err, stderr.Bytes())
+	}
+	var r soakReport
+	if err := json.Unmarshal(stdout.Bytes(), &r); err != nil {
+		t.Fatalf("bench printed %q: %v", stdout.Bytes(), err)
+	}
+	if len(r.Samples) != 4 {
+		t.Fatalf("%d samples, want one a second\n%s", len(r.Samples), stdout.Bytes())
+	}
+	last := r.Samples[3]
+	for what, ok := range map[string]bool{
+		"the agent asks":           last.Runs > 10 && last.Missed == 0 && last.Failed == 0 && last.CPUSeconds > 0,
+		"what it holds is seen":    last.RSS > 1<<20 && last.Goroutines > 5 && last.Files > 5 && last.State > 1000,
+		"a quarter is one of four": r.First == r.Samples[0].soakHeld && r.Last == last.soakHeld,
+	} {
+		if !ok {
+			t.Errorf("not so: %s\n%s", what, stdout.Bytes())
+		}
+	}
+	var text strings.Builder
+	if err := r.writeText(&text); err != nil || !strings.Contains(text.String(), "last quarter") || strings.Count(text.String(), "\n") != 9 {
+		t.Errorf("as text: %v\n%s", err, text.String())
+	}
+}
+
 func TestBenchRefuses(t *testing.T) {
 	for args, want := range map[string]string{
-		"--checks 0":         "--checks 0, want 1 to 1000000",
-		"--interval 10ms":    "--interval 10ms, want at least 1s",
-		"--duration 0s":      "--duration 0s, want at least 1s",
-		"--http-version 3":   `--http-version: got "3", want one of: auto, 1.1, 2`,
-		"--output yaml":      `--output: got "yaml", want one of: text, json`,
-		"--checks 5 surplus": "unknown command",
+		"--checks 0":            "--checks 0, want 1 to 1000000",
+		"--interval 10ms":       "--interval 10ms, want at least 1s",
+		"--duration 0s":         "--duration 0s, want at least 1s",
+		"--soak 10ms":           "--soak 10ms, want at least 1s",
+		"--soak 9s --profile p": "--soak writes no --profile",
+		"--http-version 3":      `--http-version: got "3", want one of: auto, 1.1, 2`,
+		"--output yaml":         `--output: got "yaml", want one of: text, json`,
+		"--checks 5 surplus":    "unknown command",
 	} {
 		var stdout, stderr bytes.Buffer
 		code := run(t.Context(), append([]string{"bench"}, strings.Fields(args)...), &stdout, &stderr)
@@ -86,11 +124,11 @@ func TestParseCPUTime(t *testing.T) {
 }
 
 func TestParseMemory(t *testing.T) {
-	status := "Name:\tVmRSS:\nVmHWM:\t   20480 kB\nVmRSS:\t   10240 kB\nThreads:\t9\n"
-	if got, err := parseMemory(status); err != nil || got != (memory{now: 10 << 20, peak: 20 << 20}) {
-		t.Errorf("got %+v, %v, want 10 and 20 MiB", got, err)
+	status := "Name:\tVmRSS:\nVmHWM:\t   20480 kB\nVmRSS:\t   10240 kB\nRssAnon:\t    9216 kB\nRssFile:\t    1024 kB\nThreads:\t9\n"
+	if got, err := parseMemory(status); err != nil || got != (memory{now: 10 << 20, peak: 20 << 20, file: 1 << 20}) {
+		t.Errorf("got %+v, %v, want 10, 20 and 1 MiB", got, err)
 	}
-	for _, bad := range []string{"", "VmRSS: 1 kB", strings.Replace(status, "10240", "x", 1), strings.Replace(status, "kB", "MB", 2)} {
+	for _, bad := range []string{"", "VmRSS: 1 kB", strings.Replace(status, "RssFile", "RssNone", 1), strings.Replace(status, "10240", "x", 1), strings.Replace(status, "kB", "MB", 2)} {
 		if got, err := parseMemory(bad); err == nil {
 			t.Errorf("%q: got %+v, want an error", bad, got)
 		}
