@@ -4,7 +4,7 @@
 //
 // Time is robfig/cron's business, with two additions. A period is cut into at
 // most a hundred slots, each one cron entry; the jobs of a slot start at their
-// own hundredths of a second within it. And moments that the machine slept
+// own milliseconds within it. And moments that the machine slept
 // through are dropped and counted, not made up for all at once.
 package schedule
 
