@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -106,7 +105,7 @@ func (k *Keeper) discard(ctx context.Context, e store.Entry) error {
 func (k *Keeper) change(ctx context.Context, s *site, f func(Record) (Record, bool)) (Record, error) {
 	for attempt := range maxConflicts {
 		if s.unsure || attempt > 0 {
-			if err := k.reread(ctx, s, attempt); err != nil {
+			if err := k.reread(ctx, s); err != nil {
 				return *s.rec.Load(), fmt.Errorf("save incidents of %q: %w", s.name, err)
 			}
 		}
@@ -135,12 +134,8 @@ func (k *Keeper) change(ctx context.Context, s *site, f func(Record) (Record, bo
 	return *s.rec.Load(), fmt.Errorf("save incidents of %q: %w, %d times in a row", s.name, store.ErrConflict, maxConflicts)
 }
 
-// reread takes over what the store has before a change is made anew. Of many
-// that change the same record at once, each waits a moment of its own.
-func (k *Keeper) reread(ctx context.Context, s *site, attempt int) error {
-	if k.opts.Shared && attempt > 0 {
-		time.Sleep(rand.N(time.Duration(attempt) * 2 * time.Millisecond))
-	}
+// reread takes over what the store has before a change is made anew.
+func (k *Keeper) reread(ctx context.Context, s *site) error {
 	if err := k.reload(ctx, s); err != nil {
 		return err
 	}

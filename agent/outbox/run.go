@@ -85,15 +85,35 @@ type story struct {
 	seq       int    // of the newest
 	news      int    // of the newest
 	held      bool   // the newest
+	told      uint64 // how the telling goes, where others tell too
 }
 
-func storyOf(rec *incident.Record) story {
+// storyOf is how far a record has got. Of records that others tell from, what
+// they have told is part of that: this agent does not learn it by telling.
+func storyOf(rec *incident.Record, shared bool) story {
 	s := story{incidents: len(rec.Incidents)}
+	if shared {
+		s.told = toldOf(rec)
+	}
 	if s.incidents > 0 {
 		last := &rec.Incidents[s.incidents-1]
 		s.last, s.seq, s.news, s.held = last.ID, last.Seq, last.News(), last.Held()
 	}
 	return s
+}
+
+// toldOf changes with every attempt to tell of a record, and with how it went.
+func toldOf(rec *incident.Record) (sum uint64) {
+	for i := range rec.Incidents {
+		for _, d := range rec.Incidents[i].Deliveries { // in any order, so they are added
+			h := uint64(d.Seq)<<32 ^ uint64(d.Sending)<<16 ^ uint64(d.Attempts)<<8
+			for _, c := range []byte(d.Claim) {
+				h = h*31 + uint64(c)
+			}
+			sum += h * 0x9e3779b97f4a7c15
+		}
+	}
+	return sum
 }
 
 // scan finds the records whose stories went on since they were seen and has the
@@ -109,7 +129,7 @@ func (o *Outbox) scan(ctx context.Context, seen map[string]story, crew *crew) {
 	live := settings.liveDigests(records)
 	for i := range records {
 		rec := &records[i]
-		if s := storyOf(rec); s != seen[rec.Site] {
+		if s := storyOf(rec, settings.shared); s != seen[rec.Site] {
 			seen[rec.Site] = s
 			changed = append(changed, rec.Site)
 		}

@@ -199,6 +199,9 @@ func TestClaimOfTheDeadLapses(t *testing.T) {
 		r.cutOff("a", true)
 		agents["a"].stop()
 		r.gone("a")
+		for _, name := range []string{"b", "c"} {
+			agents[name].Reconsider() // as an agent does when another one is gone
+		}
 		in.set(nil)
 		time.Sleep(30 * time.Second)
 		got := in.messages()
@@ -297,6 +300,29 @@ func TestOneResends(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		if n := len(f.messages()) - before; n < 9 || n > 12 {
 			t.Errorf("after a death told %d times in ten minutes, want it each minute", n)
+		}
+	})
+}
+
+// An agent learns what the others have told though it told nothing itself.
+func TestQueueOfTheOthers(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		_, _, in, agents := crew(t)
+		slow := make(chan struct{})
+		in.set(func(context.Context, notify.Notification) (notify.Receipt, error) { <-slow; return nil, nil })
+		agents["b"].result(t, resultOf(fails))
+		time.Sleep(6 * time.Second)
+		counts(t, agents["c"], `
+			# HELP esawatch_notification_queue_length Incidents whose present state a receiver has not been told yet.
+			# TYPE esawatch_notification_queue_length gauge
+			esawatch_notification_queue_length{receiver="oncall"} 1
+		`)
+		close(slow)
+		time.Sleep(time.Second)
+		for _, name := range []string{"a", "b", "c"} {
+			if h := agents[name].Health(); h[0].Owed != 0 {
+				t.Errorf("%s still owes %d a second after it was told", name, h[0].Owed)
+			}
 		}
 	})
 }
