@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"reflect"
 	"slices"
 	"time"
 
@@ -38,8 +39,8 @@ func (t *team) stand(ctx context.Context, now time.Time) {
 	switch {
 	case why != nil && m.together:
 		t.log.Warn("cut off from the other agents: what is seen now is kept apart", "err", why)
+		t.blind(ctx) // before what is seen counts as the agent's own
 		t.enter(mode{since: now, why: why})
-		t.blind(ctx)
 	case why != nil:
 		m.why, m.frozen, m.hello = why, false, time.Time{}
 		if after := time.Duration(t.aloneAfter.Load()); !m.alone && now.Sub(m.since) >= after {
@@ -56,9 +57,10 @@ func (t *team) stand(ctx context.Context, now time.Time) {
 			t.enter(m)
 		}
 	case !m.together && now.Sub(m.hello) >= cluster.HearTime:
-		if m.alone && !m.frozen {
+		if !m.frozen {
 			m.frozen = true
-			t.enter(m) // nothing more is told alone
+			t.enter(m) // nothing more is told alone; the next look hands over
+			return
 		}
 		if done, err := t.rejoin(ctx, now); err != nil {
 			t.log.Warn("cannot join the other agents yet", "err", err)
@@ -84,17 +86,25 @@ func (t *team) enter(m mode) {
 // already: it is no news to anybody that it goes on.
 func (t *team) blind(ctx context.Context) {
 	for _, inc := range t.shared.Open() {
-		_, err := t.own.Update(ctx, inc.Site, func(rec incident.Record) (incident.Record, bool) {
-			return incident.Blind(rec, inc.Site, &inc, t.location)
-		})
-		if err != nil {
-			t.log.Error("open incident not noted, it may be told again", "site", inc.Site, "incident", inc.ID, "err", err)
-		}
+		t.blindTo(ctx, inc)
+	}
+}
+
+// blindTo is blind of one incident.
+func (t *team) blindTo(ctx context.Context, inc incident.Incident) {
+	_, err := t.own.Update(ctx, inc.Site, func(rec incident.Record) (incident.Record, bool) {
+		return incident.Blind(rec, inc.Site, &inc, t.location)
+	})
+	if err != nil {
+		t.log.Error("open incident not noted, it may be told again", "site", inc.Site, "incident", inc.ID, "err", err)
 	}
 }
 
 // rejoin hands what the agent saw and told by itself over to the shared records.
-// done is false while something of it is just being told.
+// done is false while something of it is just being told. Of an attempt that is
+// over and in doubt (a timeout, a crash) the shared record carries the doubt on:
+// waiting for the receiver to answer would keep the agent out for as long as that
+// is down.
 func (t *team) rejoin(ctx context.Context, now time.Time) (done bool, err error) {
 	done = true
 	for _, rec := range t.own.Records() {
@@ -102,7 +112,7 @@ func (t *team) rejoin(ctx context.Context, now time.Time) (done bool, err error)
 			continue
 		}
 		inc, open := rec.OpenIncident()
-		if open && inc.Sent() {
+		if open && inc.Sent() && t.telling() {
 			done = false
 			continue
 		}
@@ -113,11 +123,15 @@ func (t *team) rejoin(ctx context.Context, now time.Time) (done bool, err error)
 			}
 		}
 		_, err := t.own.Update(ctx, rec.Site, func(own incident.Record) (incident.Record, bool) {
-			if last, ok := own.OpenIncident(); ok && (last.ID != inc.ID || last.Sent()) {
-				done = false // it came, or is being told, since we looked
+			if last, ok := own.OpenIncident(); ok && (last.ID != inc.ID || !reflect.DeepEqual(last.Deliveries, inc.Deliveries)) {
+				done = false // it came, or was told, since we looked
 				return own, false
 			}
-			return incident.Forget(own, adopted, into, now)
+			if adopted { // even if it ended just now: the shared one tells of that
+				own.Incidents = slices.DeleteFunc(slices.Clone(own.Incidents), func(i incident.Incident) bool { return i.ID == inc.ID })
+			}
+			left, changed := incident.Forget(own, adopted, into, now)
+			return left, changed || adopted
 		})
 		if err != nil {
 			return false, err

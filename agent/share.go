@@ -101,6 +101,7 @@ func (a *Agent) newOutboxes(grace time.Duration) {
 	}
 	o.Records = held{a.keeper, a.team}
 	a.outbox = outbox.New(o)
+	a.team.telling = a.outbox.Telling
 	o.Records, o.Registerer, o.Beside, o.Turns = a.team.shared, nil, a.outbox, a.team
 	a.team.outbox = outbox.New(o)
 }

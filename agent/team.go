@@ -37,6 +37,7 @@ type team struct {
 	outbox   *outbox.Outbox // of the shared records
 	own      *incident.Keeper
 	changed  func()        // is called when another agent came or went
+	telling  func() bool   // tells whether an attempt from the agent's own records is under way
 	synced   chan struct{} // closed when the shared records were read for the first time
 	syncing  sync.Once
 	look     chan struct{} // holds one when it may not be usable any more
@@ -62,6 +63,7 @@ func newTeam(cfg *config.Config, version string, log *slog.Logger, own *incident
 	t := &team{
 		log: log.With("component", "cluster"), location: cfg.Agent.Location, own: own,
 		synced: make(chan struct{}), look: make(chan struct{}, 1), changed: func() {},
+		telling: func() bool { return false },
 	}
 	if c.Replicas == 1 {
 		t.log.Warn("cluster.replicas is 1: what is open is lost with the disk of one server")
@@ -151,6 +153,12 @@ func (t *team) observe(ctx context.Context, r checks.Result) error {
 			return err
 		}
 		t.hasten()
+		// This comes before stand has noted what is told already.
+		if rec, ok := t.shared.Record(r.Site); ok {
+			if inc, open := rec.OpenIncident(); open {
+				t.blindTo(ctx, inc)
+			}
+		}
 	}
 	return t.own.Observe(ctx, r)
 }

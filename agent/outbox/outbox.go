@@ -136,6 +136,18 @@ func (o *Outbox) current() settings {
 	return o.settings
 }
 
+// Telling tells whether an attempt is under way.
+func (o *Outbox) Telling() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, w := range o.workers {
+		if w.telling.Load() {
+			return true
+		}
+	}
+	return false
+}
+
 // Health is how the telling of one receiver goes.
 type Health struct {
 	Receiver string

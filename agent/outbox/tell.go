@@ -61,6 +61,9 @@ func (w *worker) tell(ctx context.Context, d debt) {
 // begin writes down that an attempt starts, and prepares it. The bool is false
 // when there is nothing to tell any more.
 func (w *worker) begin(ctx context.Context, d debt) (t *telling, ok bool) {
+	if seen, _ := w.out.opts.Records.Record(d.site); !slices.ContainsFunc(seen.Incidents, func(i incident.Incident) bool { return i.ID == d.id }) {
+		return nil, false // it is gone, or not to be told any more
+	}
 	t = &telling{debt: d, attempt: incident.Attempt{Incident: d.id, Receiver: w.name, At: time.Now(), By: w.self()}}
 	news := d.again
 	if d.members != nil {

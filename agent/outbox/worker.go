@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/esawatch/esawatch/agent/incident"
@@ -14,6 +15,8 @@ type worker struct {
 	name string
 	wake chan struct{} // holds one when dirty or plan have changed
 	done chan struct{} // closed when run has returned
+
+	telling atomic.Bool // an attempt is under way
 
 	mu    sync.Mutex
 	plan  plan
@@ -122,7 +125,9 @@ func (w *worker) run(ctx, send context.Context, after <-chan struct{}) {
 			wait = unableEvery
 		}
 		if wait <= 0 {
+			w.telling.Store(true)
 			w.tell(send, next)
+			w.telling.Store(false)
 			w.look(next.site)
 			for _, it := range next.members {
 				w.look(it.site)
