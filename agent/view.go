@@ -2,6 +2,8 @@ package agent
 
 import (
 	"context"
+	"fmt"
+	"hash/fnv"
 	"time"
 
 	"github.com/esawatch/esawatch/agent/incident"
@@ -129,5 +131,29 @@ func (v view) Members() []web.Member {
 // Runs implements web.Cluster.
 func (v view) Runs(site, check string) bool { return v.team.runs(checks.FullName(site, check)) }
 
+// Runner implements web.Cluster.
+func (v view) Runner(site, check string) (web.Member, bool) {
+	id := v.team.member.Owner(*v.team.neighbours.Load(), checks.FullName(site, check))
+	for _, m := range v.Members() {
+		if m.ID == id {
+			return m, true
+		}
+	}
+	return web.Member{}, false
+}
+
 // Voting implements web.Cluster.
-func (v view) Voting(site, check string) []string { return v.team.shared.Voting(site, check) }
+func (v view) Voting(site, check string) (locations []string, quorum int) {
+	return v.team.shared.Voting(site, check)
+}
+
+// Version implements web.Cluster.
+func (v view) Version() uint64 {
+	m := v.team.mode.Load()
+	h := fnv.New64a()
+	_, _ = fmt.Fprint(h, v.team.shared.Changes(), m.together, m.alone, m.since.UnixNano()) // a hash takes everything
+	for _, p := range v.team.member.Peers() {
+		_, _ = fmt.Fprint(h, p.ID, p.URL, p.Live, p.Offline)
+	}
+	return h.Sum64()
+}

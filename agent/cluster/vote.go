@@ -32,6 +32,10 @@ func (m *Member) Share(neighbours []string, check string) bool {
 	return owner(neighbours, check) == m.id
 }
 
+// Owner is the one of so many members of a location that runs a check. The members
+// are those of Neighbours.
+func (m *Member) Owner(neighbours []string, check string) string { return owner(neighbours, check) }
+
 // Voters are the locations whose vote on a check counts now, sorted, and the
 // regions of those that have one. This agent's own always does; another one while
 // one of its members that has the check in its configuration is there and has a

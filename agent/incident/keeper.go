@@ -62,6 +62,7 @@ type Keeper struct {
 	log     *slog.Logger
 	opts    Options
 	changed chan struct{}
+	changes atomic.Uint64 // how often changed was signalled
 	config  atomic.Pointer[config]
 	windows atomic.Pointer[[]Window]
 	offline atomic.Bool
@@ -308,6 +309,10 @@ func (k *Keeper) touch(ctx context.Context, problem string, f func(Record, Timin
 // Changed holds a value when a record has changed since it was last received
 // from, and at the start. It is for one reader: the outbox.
 func (k *Keeper) Changed() <-chan struct{} { return k.changed }
+
+// Changes is a number that is another one after each change that this agent or
+// another one has saved.
+func (k *Keeper) Changes() uint64 { return k.changes.Load() }
 
 // Records returns all records, by site. They are snapshots and must not be
 // changed.

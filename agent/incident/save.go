@@ -268,6 +268,7 @@ func (k *Keeper) Stir() { k.signal() }
 
 // signal lets the reader of Changed know that there is something new.
 func (k *Keeper) signal() {
+	k.changes.Add(1)
 	select {
 	case k.changed <- struct{}{}:
 	default:

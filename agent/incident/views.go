@@ -101,20 +101,20 @@ func (a *Alert) Failing() (names []string, voters int) {
 	return names, len(a.Views)
 }
 
-// Voting are the locations that have a vote on a check, none where there is but
-// one location, or no such check.
-func (k *Keeper) Voting(site, check string) []string {
+// Voting are the locations that have a vote on a check, and how many of them
+// have to see it fail: none where there is but one location, or no such check.
+func (k *Keeper) Voting(site, check string) (locations []string, quorum int) {
 	p, ok := k.config.Load().policies[site][check]
 	if !ok || k.opts.Panel == nil {
-		return nil
+		return nil, 0
 	}
-	locations, _ := k.opts.Panel.Voters(site, check, p.Stale)
-	return locations
+	locations, _ = k.opts.Panel.Voters(site, check, p.Stale)
+	return locations, p.Quorum.Of(len(locations))
 }
 
 // votes counts the locations that see a check fail and those that have a vote.
 func (k *Keeper) votes(rec *Record, site, check string) (failing, voting int) {
-	locations := k.Voting(site, check)
+	locations, _ := k.Voting(site, check)
 	state := rec.Checks[check]
 	for _, location := range locations {
 		if s, ok := state.Locations[location]; ok && s.Failing {

@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/esawatch/esawatch/agent/incident"
@@ -43,28 +42,15 @@ func (w writer) views(a *incident.Alert) []string {
 // pattern is what it means that some of the locations see a failure.
 func (w writer) pattern(views []incident.View) string {
 	p := &w.phrases
-	failing, region, pop := 0, "", ""
-	oneRegion, onePOP := true, true
-	for _, v := range views {
-		if !v.Failing {
-			continue
-		}
-		if failing++; failing == 1 {
-			region, pop = v.Region, v.POP
-		}
-		oneRegion = oneRegion && v.Region == region
-		onePOP = onePOP && v.POP == pop
-	}
-	wholly := !slices.ContainsFunc(views, func(v incident.View) bool { return v.Region == region && !v.Failing })
-	switch {
-	case failing == len(views):
+	switch pattern, name := incident.PatternOf(views); pattern {
+	case incident.PatternEverywhere:
 		return p.everywhere
-	case failing == 1:
+	case incident.PatternOnePlace:
 		return p.onePlace
-	case onePOP && pop != "":
-		return fmt.Sprintf(p.onePOP, pop)
-	case oneRegion && region != "" && wholly:
-		return fmt.Sprintf(p.oneRegion, region)
+	case incident.PatternOnePOP:
+		return fmt.Sprintf(p.onePOP, name)
+	case incident.PatternOneRegion:
+		return fmt.Sprintf(p.oneRegion, name)
 	}
 	return p.somePlaces
 }

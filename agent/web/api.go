@@ -32,6 +32,7 @@ func (s *Server) endpoints() []endpoint {
 	return []endpoint{
 		{"GET", "/api/v1/results", s.limited(s.apiResults)},
 		{"GET", "/api/v1/incidents", s.limited(s.apiIncidents)},
+		{"GET", "/api/v1/agents", s.limited(s.apiAgents)},
 		{"GET", "/api/v1/catalog", s.apiCatalog},
 		{"GET", "/api/v1/silences", s.limited(s.apiSilences)},
 		{"POST", "/api/v1/silences", s.apiSilenceAdd},

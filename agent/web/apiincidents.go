@@ -27,8 +27,10 @@ type incidentJSON struct {
 	State      string           `json:"state"` // open, resolved
 	Since      time.Time        `json:"since"`
 	OpenedAt   time.Time        `json:"opened_at"`
-	ResolvedAt *time.Time       `json:"resolved_at"` // null while open
-	Reason     string           `json:"reason"`      // why it was closed: recovered, removed, merged; "" while open
+	ResolvedAt *time.Time       `json:"resolved_at"`      // null while open
+	Reason     string           `json:"reason"`           // why it was closed: recovered, removed, merged; "" while open
+	Into       string           `json:"into,omitempty"`   // of merged: the incident that it goes on as
+	Single     bool             `json:"single,omitempty"` // told by an agent that could not ask the others
 	Severity   catalog.Severity `json:"severity"`
 	Peak       catalog.Severity `json:"peak"`
 	URL        string           `json:"url"`
@@ -153,6 +155,7 @@ func (s *Server) incidentsJSON(r *http.Request, list []listed) iter.Seq[incident
 func incidentOf(inc *incident.Incident, externalURL string) incidentJSON {
 	j := incidentJSON{
 		ID: inc.ID, Site: inc.Site, State: "open", Since: inc.Since, OpenedAt: inc.OpenedAt, Reason: inc.Reason,
+		Into: inc.Into, Single: inc.Single,
 		Severity: inc.Severity, Peak: inc.Peak, Events: make([]eventJSON, 0, len(inc.Events)), Alerts: []alertJSON{},
 		URL: strings.TrimSuffix(externalURL, "/") + "/incidents/" + url.PathEscape(inc.ID),
 	}

@@ -14,11 +14,15 @@ const (
 )
 
 // version is a number that is another when there is something new to see: a
-// result, a silence that began or ended, or another configuration.
+// result, a silence that began or ended, another configuration, or what other
+// agents did.
 func (s *Server) version() uint64 {
 	n := s.opts.Recent.observed.Load()*31 + s.shown.Load()
 	for _, one := range s.opts.Incidents.Silences().List() {
 		n = n*31 + uint64(one.Until.UnixMilli())
+	}
+	if s.opts.Cluster != nil {
+		n = n*31 + s.opts.Cluster.Version()
 	}
 	return max(n, 1) // 0 is no version
 }

@@ -85,7 +85,12 @@ func (s *Server) formRun(w http.ResponseWriter, r *http.Request) {
 	}
 	now := time.Now()
 	err := s.opts.RunNow(checks.FullName(site, check))
-	if err != nil && !errors.Is(err, schedule.ErrBusy) { // who wants it run sees it run
+	switch {
+	case err == nil, errors.Is(err, schedule.ErrBusy): // who wants it run sees it run
+	case errors.Is(err, ErrElsewhere):
+		fail(http.StatusConflict, "Another agent of this location runs the check. Run it from the page of that one.")
+		return
+	default:
 		fail(http.StatusServiceUnavailable, err.Error()+".")
 		return
 	}

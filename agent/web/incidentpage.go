@@ -19,6 +19,7 @@ type incidentPage struct {
 	Gap    bool // events were dropped for newer ones
 	Told   []toldRow
 	Mutes  []mute // in force, that may cover something of it
+	Single string // one agent judged it alone: why
 }
 
 // alertRow is one check's part.
@@ -30,6 +31,9 @@ type alertRow struct {
 	Lasted      string
 	Ended       string // "" while it fires
 	Run         string // link that runs it now, "" when that is not allowed
+	Seen        string // from where it is seen, and what that means
+	Pattern     string
+	Views       []viewRow // where several locations vote
 }
 
 type conditionLink struct{ Condition, Link string }
@@ -64,7 +68,7 @@ func (s *Server) incidentPage(w http.ResponseWriter, r *http.Request) {
 		s.missing(w, r, fmt.Sprintf("There is no incident %.80q. Of each site the last twenty are kept.", id), p.Incidents(), "All incidents")
 		return
 	}
-	v := incidentPage{Story: p.storyOf(&inc)}
+	v := incidentPage{Story: p.storyOf(&inc), Single: singleView(&inc)}
 	p.Live = inc.Open()
 	p.Title = inc.Site + ": " + v.Story.Headline
 	p.Icon = v.Story.Look.Class
@@ -72,7 +76,11 @@ func (s *Server) incidentPage(w http.ResponseWriter, r *http.Request) {
 		p.Icon = "ok"
 	}
 	for _, a := range alerts(&inc) {
-		v.Alerts = append(v.Alerts, p.alertOf(&inc, &a))
+		row := p.alertOf(&inc, &a)
+		if s.opts.Cluster != nil && !s.opts.Cluster.Runs(inc.Site, a.Check) {
+			row.Run = ""
+		}
+		v.Alerts = append(v.Alerts, row)
 	}
 	for i := range p.inForce {
 		if inc.Open() && p.inForce[i].touches(p, &inc) {
@@ -91,6 +99,10 @@ func (s *Server) incidentPage(w http.ResponseWriter, r *http.Request) {
 func (p *page) alertOf(inc *incident.Incident, a *incident.Alert) alertRow {
 	row := alertRow{
 		Check: a.Check, Look: alarmed(a.Severity, "firing"), Since: momentOf(a.Since, p.now), Lasted: span(p.now.Sub(a.Since)),
+		Seen: seenBy(a), Pattern: patternText(a),
+	}
+	if a.Firing {
+		row.Views = viewsOf(a)
 	}
 	if p.content.has(inc.Site, a.Check) {
 		row.Link = p.Root.to("sites", inc.Site) + "#check-" + a.Check
@@ -161,8 +173,13 @@ func eventText(e *incident.Event, inc *incident.Incident) (look, string) {
 	case incident.EventLeft:
 		return look{Class: "ok"}, fmt.Sprintf("%s recovered", e.Check)
 	case incident.EventResolved:
-		if inc.Reason == incident.ReasonRemoved {
+		switch {
+		case inc.Reason == incident.ReasonRemoved:
 			return look{Class: "idle"}, "Closed: its last check left the configuration"
+		case inc.Reason == incident.ReasonMerged && inc.Into != "":
+			return look{Class: "idle"}, "Closed: it goes on as incident " + clean(inc.Into) + ", which the other agents tell"
+		case inc.Reason == incident.ReasonMerged:
+			return look{Class: "idle"}, "Closed: the agent is no longer cut off, and no other sees it"
 		}
 		return look{Class: "ok"}, fmt.Sprintf("Resolved: %s recovered", e.Check)
 	case incident.EventReminder:
@@ -173,6 +190,10 @@ func eventText(e *incident.Event, inc *incident.Incident) (look, string) {
 		return loud, fmt.Sprintf("%s is flapping", e.Check)
 	case incident.EventSteady:
 		return loud, fmt.Sprintf("%s no longer flaps", e.Check)
+	case incident.EventSpread:
+		return loud, fmt.Sprintf("%s fails from %s too%s", e.Check, clean(e.Location), of)
+	case incident.EventShared:
+		return look{Class: "info"}, fmt.Sprintf("%s told it while it was cut off; from here on all agents do", clean(e.Location))
 	case incident.EventMuted:
 		return look{Class: "idle"}, strings.TrimSpace(e.Check + " is muted by a silence or maintenance")
 	case incident.EventUnmuted:

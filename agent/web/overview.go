@@ -48,7 +48,7 @@ type overview struct {
 	Total    int
 	Target   string // of the form
 	Pages    *pager
-	Members  []memberRow // all agents, where there are several
+	Members  *memberList // all agents, where there are several
 }
 
 // tallyLink is how many checks are in a state, and leads to them.
@@ -87,6 +87,7 @@ type row struct {
 	Look       look
 	Muted      string // by what, for a check that is well
 	Answer     string // of the newest result
+	From       string // which locations see it fail, where there are several
 	Spark      spark
 	Available  string
 	Reach      string // over which time that is
@@ -185,8 +186,10 @@ func verdictOf(v *overview, n map[string]int) (string, look) {
 		return "No checks are configured", waiting()
 	case n["up"] == v.Total:
 		return "All checks pass", up()
-	case n["up"]+n["waiting"] < v.Total:
+	case n["up"]+n["waiting"]+n["elsewhere"] < v.Total:
 		return "No open incident", confirming(0, 0)
+	case n["elsewhere"] == v.Total:
+		return "Other agents run all checks, and know of no failure", up()
 	case n["up"] == 0:
 		return "Waiting for the first results", waiting()
 	}
@@ -210,7 +213,7 @@ func (s *Server) table(p *page, v *overview, states *states, number int) {
 	var h history
 	for i := range groups {
 		if of[i] == number {
-			v.Groups = append(v.Groups, s.groupOf(p, &groups[i], &h))
+			v.Groups = append(v.Groups, s.groupOf(p, states, &groups[i], &h))
 		}
 	}
 	if pages == 1 {
@@ -227,6 +230,7 @@ func (s *Server) table(p *page, v *overview, states *states, number int) {
 
 // picked is a site with the checks that get a row.
 type picked struct {
+	at    int // in the configuration
 	site  *Site
 	looks []look
 	worst look
@@ -239,18 +243,16 @@ func (s *Server) groupsOf(p *page, v *overview, states *states) []picked {
 	var groups []picked
 	filtered := v.Query != "" || v.State != ""
 	for i := range p.content.Sites {
-		g := picked{site: &p.content.Sites[i], looks: states.looks[i], worst: waiting()}
+		g := picked{at: i, site: &p.content.Sites[i], looks: states.looks[i], worst: waiting()}
 		matching := 0
 		for j := range g.site.Checks {
 			c := &g.site.Checks[j]
-			if g.looks[j].rank > g.worst.rank {
-				g.worst = g.looks[j]
-			}
+			g.worst = worse(g.worst, g.looks[j])
 			if !g.looks[j].is(v.State) || v.Query != "" && !matches(v.Query, searchText(g.site, c)) {
 				continue
 			}
 			matching++
-			if filtered || v.Total <= manyChecks || g.looks[j].Class != "ok" {
+			if filtered || v.Total <= manyChecks || !g.looks[j].isWell() {
 				g.shown = append(g.shown, j)
 			}
 		}
@@ -275,7 +277,7 @@ func searchText(site *Site, c *Check) string {
 	return text
 }
 
-func (s *Server) groupOf(p *page, g *picked, h *history) group {
+func (s *Server) groupOf(p *page, states *states, g *picked, h *history) group {
 	v := group{
 		Name: g.site.Name, Link: p.Root.to("sites", g.site.Name), URL: clean(g.site.URL), Look: g.worst,
 		Checks: len(g.site.Checks), More: len(g.site.Checks) - len(g.shown),
@@ -283,7 +285,9 @@ func (s *Server) groupOf(p *page, g *picked, h *history) group {
 	for _, j := range g.shown {
 		c := &g.site.Checks[j]
 		s.opts.Recent.look(g.site.Name, c.Name, h)
-		v.Rows = append(v.Rows, p.rowOf(g.site.Name, v.Link, c, g.looks[j], h))
+		row := p.rowOf(g.site.Name, v.Link, c, g.looks[j], h)
+		row.From = states.from[[2]int{g.at, j}]
+		v.Rows = append(v.Rows, row)
 	}
 	if g.whole {
 		whole := s.wholeOf(p, g, h)
@@ -303,7 +307,7 @@ func (s *Server) wholeOf(p *page, g *picked, h *history) row {
 	for j := range g.site.Checks {
 		c := &g.site.Checks[j]
 		s.opts.Recent.look(g.site.Name, c.Name, h)
-		if j == 0 {
+		if j == 0 || len(h.entries) > 0 && !whole.Ever {
 			whole = p.rowOf(g.site.Name, "", c, g.worst, h)
 			whole.Spark.Label = c.Name + ", " + whole.Spark.Label
 			day, newest = h.day, h.newest.StartedAt
@@ -331,6 +335,9 @@ func (p *page) rowOf(site, siteLink string, c *Check, look look, h *history) row
 		if m := mutedBy(p.inForce, site, p.Location, c); m != nil {
 			row.Muted = m.Short()
 		}
+	}
+	if look == elsewhere() {
+		row.Answer = "run by another agent of " + p.Location
 	}
 	if len(h.entries) > 0 {
 		row.Ever, row.Seen = true, momentOf(h.newest.StartedAt, p.now)

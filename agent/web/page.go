@@ -93,14 +93,14 @@ type page struct {
 	Lang     string
 	Location string
 	Version  string
-	Icon     string // class of the state that the tab's icon shows
-	Live     bool   // it refreshes itself
-	Trouble  string // what is wrong with the agent itself
-	CutOff   string // how it stands to the other agents, "" when it is together with them
-	WhyNot   string // nothing can be changed from here: why; "" when it can
-	Says     string // the state in words, to be read out when it changes
-	Seen     uint64 // version of what is shown: see events
-	Reload   int    // seconds after which a page without scripts comes anew, 0 = never
+	Icon     string  // class of the state that the tab's icon shows
+	Live     bool    // it refreshes itself
+	Trouble  string  // what is wrong with the agent itself
+	CutOff   *cutOff // how it stands to the other agents, nil when it is together with them
+	WhyNot   string  // nothing can be changed from here: why; "" when it can
+	Says     string  // the state in words, to be read out when it changes
+	Seen     uint64  // version of what is shown: see events
+	Reload   int     // seconds after which a page without scripts comes anew, 0 = never
 	Time     moment
 	Body     any
 
@@ -127,7 +127,7 @@ func (s *Server) begin(r *http.Request, section, title string) *page {
 	if err := s.opts.Ready(); err != nil {
 		p.Trouble = err.Error()
 	}
-	p.CutOff = s.standing(now)
+	p.CutOff = s.cutOff(now)
 	if err := s.mayChange(); err != nil {
 		p.WhyNot = err.Error()
 	}

@@ -21,6 +21,7 @@ type sitePage struct {
 	Story  *story // the open incident
 	Checks []checkView
 	Brief  []row // checks that are well, of a site that has many
+	Away   bool  // another agent of this location runs some of those
 	Past   []story
 	WhyNot string // a check cannot be run from here, nor silenced
 
@@ -30,8 +31,8 @@ type sitePage struct {
 
 // checkView is one check in full.
 type checkView struct {
-	From      string // which locations see it fail, "" when none does
-	Elsewhere bool   // another agent of this location runs it
+	From      vantage // which locations see it fail
+	Elsewhere *runBy  // who runs it in the place of this agent
 	Check
 	Look      look
 	Run       string // link that runs it now, "" when that is not allowed
@@ -106,17 +107,16 @@ func (s *Server) sitePage(w http.ResponseWriter, r *http.Request) {
 		s.opts.Recent.look(name, c.Name, &h)
 		seen := s.vantage(&rec, name, c.Name)
 		look := checkLook(&rec, c, h.fresh(), seen)
-		if look.rank > v.Look.rank {
-			v.Look = look
-		}
-		if len(site.Checks) > manyInFull && look.Class == "ok" && c.Name != q.Get("check") && c.Name != q.Get("ran") {
+		v.Look = worse(v.Look, look)
+		if len(site.Checks) > manyInFull && look.isWell() && c.Name != q.Get("check") && c.Name != q.Get("ran") {
 			v.Brief = append(v.Brief, p.briefOf(name, c, look, &h))
+			v.Away = v.Away || seen.elsewhere
 			continue
 		}
 		view := p.checkOf(name, c, look, &h)
-		view.From, view.Elsewhere = seen.String(), seen.elsewhere
+		view.From = seen
 		if seen.elsewhere {
-			view.Run = ""
+			view.Run, view.Elsewhere = "", s.runner(name, c.Name)
 		}
 		view.asked(ran(r, c.Name, p.now), &h)
 		v.Checks = append(v.Checks, view)

@@ -52,13 +52,13 @@ func checkLook(rec *incident.Record, c *Check, newest *checks.Result, v vantage)
 	state := rec.Checks[c.Name]
 	switch state.State {
 	case incident.Firing:
-		return firingLook(rec, c, newest)
+		return firingLook(rec, c, newest, v)
 	case incident.Pending:
 		n := 0
 		for _, streak := range state.Locations {
 			n = max(n, streak.Failures)
 		}
-		if len(v.failing) > 0 && v.voting > 1 {
+		if v.several() {
 			return look{"warn", fmt.Sprintf("from %d/%d", len(v.failing), v.voting), 3}
 		}
 		if n > 0 {
@@ -66,7 +66,7 @@ func checkLook(rec *incident.Record, c *Check, newest *checks.Result, v vantage)
 		}
 	}
 	if rec.Memory[c.Name].Flapping {
-		return firingLook(rec, c, newest)
+		return firingLook(rec, c, newest, v)
 	}
 	switch {
 	case newest.Outcome == "" && v.elsewhere:
@@ -79,21 +79,26 @@ func checkLook(rec *incident.Record, c *Check, newest *checks.Result, v vantage)
 	return confirming(0, c.Failures)
 }
 
-// firingLook is that of a check that fires, or flaps.
-func firingLook(rec *incident.Record, c *Check, newest *checks.Result) look {
+// firingLook is that of a check that fires, or flaps. What passes from here may
+// fail from elsewhere: the alert has the result of somebody who sees it.
+func firingLook(rec *incident.Record, c *Check, newest *checks.Result, v vantage) look {
 	alert, ok := alertOf(rec, c.Name)
 	severity := catalog.Warning // a check that flaps, and is well at the moment
 	if ok {
 		severity = alert.Severity
+	}
+	outcome := newest.Outcome
+	if outcome != checks.Fail && len(v.failing) > 0 || outcome == "" {
+		outcome = alert.Result.Outcome
 	}
 	switch {
 	case alert.Hush == incident.HushMuted:
 		return muted()
 	case rec.Memory[c.Name].Flapping:
 		return alarmed(severity, "flapping")
-	case newest.Outcome == checks.Pass:
+	case outcome == checks.Pass:
 		return recovering()
-	case newest.Outcome == checks.Degraded:
+	case outcome == checks.Degraded:
 		return alarmed(severity, "degraded")
 	}
 	return alarmed(severity, "failing")
@@ -140,8 +145,32 @@ type story struct {
 	Since    moment
 	Ended    moment // zero while open
 	Lasted   string
-	Reason   string
+	Reason   string // why it was closed, in words
+	Into     string // link to the incident that it goes on as, and its ID
+	IntoID   string
+	Merged   bool // it was not resolved: it goes on, or was never one
 	Causes   []cause
+}
+
+// Word is the state of an incident that is over.
+func (s story) Word() string {
+	if s.Merged {
+		return "merged"
+	}
+	return "resolved"
+}
+
+// reasonText says why an incident was closed.
+func reasonText(inc *incident.Incident) string {
+	switch {
+	case inc.Reason == incident.ReasonRemoved:
+		return "closed as its last check left the configuration"
+	case inc.Reason == incident.ReasonMerged && inc.Into != "":
+		return "told by an agent that was cut off; it goes on as"
+	case inc.Reason == incident.ReasonMerged:
+		return "told by an agent that was cut off; no other saw it"
+	}
+	return inc.Reason
 }
 
 // storyLook is that of an incident: how bad it is, or was at its worst.
@@ -202,7 +231,11 @@ func (p *page) storyOf(inc *incident.Incident) story {
 	end := p.now
 	if !st.Open {
 		end = inc.ResolvedAt
-		st.Ended, st.Reason = momentOf(end, p.now), inc.Reason
+		st.Ended, st.Reason, st.Merged = momentOf(end, p.now), reasonText(inc), inc.Reason == incident.ReasonMerged
+		if st.Merged && inc.Into != "" {
+			st.Into = p.Root.to("incidents", inc.Into)
+			st.IntoID = clean(inc.Into)
+		}
 	} else if st.SiteLink != "" && p.WhyNot == "" {
 		st.Silence = p.silenceLink(inc.Site, "")
 	}

@@ -48,18 +48,24 @@ type states struct {
 	looks [][]look       // by site and check, in the order of the configuration
 	n     map[string]int // how many are in each state
 	worst map[string]look
+	from  map[[2]int]string // which locations see a check fail, by site and check
 }
 
 // states looks at every check, and at no more of it than its newest result.
 func (s *Server) states(p *page, records map[string]incident.Record) *states {
-	all := &states{looks: make([][]look, len(p.content.Sites)), n: map[string]int{}, worst: map[string]look{}}
+	all := &states{looks: make([][]look, len(p.content.Sites)), n: map[string]int{}, worst: map[string]look{},
+		from: map[[2]int]string{}}
 	for i := range p.content.Sites {
 		site := &p.content.Sites[i]
 		rec := records[site.Name]
 		all.looks[i] = make([]look, len(site.Checks))
 		for j := range site.Checks {
 			newest, _ := s.opts.Recent.Newest(site.Name, site.Checks[j].Name)
-			l := checkLook(&rec, &site.Checks[j], &newest, s.vantage(&rec, site.Name, site.Checks[j].Name))
+			seen := s.vantage(&rec, site.Name, site.Checks[j].Name)
+			l := checkLook(&rec, &site.Checks[j], &newest, seen)
+			if text := seen.String(); text != "" {
+				all.from[[2]int{i, j}] = text
+			}
 			all.looks[i][j] = l
 			state := l.state()
 			all.n[state]++
