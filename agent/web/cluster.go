@@ -226,7 +226,10 @@ func (s *Server) members(now time.Time) *memberList {
 	}
 	switch {
 	case !standing.Together:
-		list.Says = "The others cannot be reached from here. This is how they were heard last."
+		list.Says = "The others cannot be reached from here."
+		if len(all) > 1 {
+			list.Says += " This is how they were heard last."
+		}
 	case live == 1:
 		list.Says = "No other agent is there."
 	default:
