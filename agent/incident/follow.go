@@ -50,6 +50,20 @@ func (f *Follower) Delete(key string, rev store.Revision) {
 	}
 }
 
+// Broken implements natsstore.Watcher. What was known of a site is outdated, and
+// nothing is judged from it.
+func (f *Follower) Broken(key string, rev store.Revision, err error) {
+	if f.told != nil {
+		f.told[key] = true
+	}
+	switch {
+	case strings.HasPrefix(key, sitePrefix):
+		f.k.doubt(key, rev, err)
+	case strings.HasPrefix(key, silencePrefix):
+		f.k.log.Error("silence cannot be read, what was known of it stays", "key", key, "err", err)
+	}
+}
+
 // Synced implements natsstore.Watcher. What was not told of has gone meanwhile,
 // or came after the beginning: the store knows.
 func (f *Follower) Synced() {
@@ -87,8 +101,7 @@ func (k *Keeper) follow(e store.Entry) {
 		if rec, err = decode(e); err != nil {
 			// It stays as it is: a newer program's is not ours to overwrite, and
 			// what is damaged is for people to look at.
-			k.log.Error("record of another agent cannot be read, the site is not judged together", "key", e.Key, "err", err)
-			s.unsure = true
+			k.doubtLocked(s, e.Key, err)
 			return
 		}
 		s.rev = e.Revision
@@ -98,6 +111,21 @@ func (k *Keeper) follow(e store.Entry) {
 	s.high, s.unsure = e.Revision, false
 	s.rec.Store(&rec)
 	k.signal()
+}
+
+// doubt has a site's record read again before anything is judged from it.
+func (k *Keeper) doubt(key string, rev store.Revision, err error) {
+	s := k.site(strings.TrimPrefix(key, sitePrefix), true)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if rev > s.high {
+		k.doubtLocked(s, key, err)
+	}
+}
+
+func (k *Keeper) doubtLocked(s *site, key string, err error) {
+	k.log.Error("record of another agent cannot be read, the site is not judged together", "key", key, "err", err)
+	s.unsure = true
 }
 
 // follow takes over a silence that somebody else has written.

@@ -11,6 +11,7 @@ import (
 const (
 	keyPrefix   = "k."
 	chunkPrefix = "c."
+	stampKey    = "stamp" // see bucket.stamp
 )
 
 // encodeKey is the subject of a key within the bucket.
@@ -36,7 +37,8 @@ func encodeKey(key string) string {
 	return b.String()
 }
 
-// decodeKey is the reverse. The bool is false for what is none of ours.
+// decodeKey is the reverse. The bool is false for what is none of ours: a key has
+// one subject only, or there would be two values of it.
 func decodeKey(subject string) (string, bool) {
 	rest, ok := strings.CutPrefix(subject, keyPrefix)
 	if !ok {
@@ -67,7 +69,8 @@ func decodeKey(subject string) (string, bool) {
 			token = token[3:]
 		}
 	}
-	return b.String(), true
+	key := b.String()
+	return key, encodeKey(key) == subject
 }
 
 // filter is the subjects below which all keys with the prefix lie. It may take in

@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -15,22 +14,25 @@ import (
 
 // begin is what every operation begins with.
 func (s *Store) begin(ctx context.Context) (b *bucket, bounded context.Context, cancel context.CancelFunc, err error) {
-	b, err = s.usable()
-	if errors.Is(err, store.ErrClosed) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, err = s.usableLocked()
+	switch {
+	case errors.Is(err, store.ErrClosed):
 		return nil, nil, nil, err
-	}
-	if ctx.Err() != nil {
+	case ctx.Err() != nil:
 		return nil, nil, nil, ctx.Err()
-	}
-	if err != nil {
+	case err != nil:
 		return nil, nil, nil, err
 	}
-	bounded, cancel = context.WithTimeout(ctx, s.opts.Timeout)
+	bounded, cancel = s.trackLocked(ctx, s.opts.Timeout)
 	return b, bounded, cancel, nil
 }
 
 // fail is what an operation returns for an error of NATS. One that says nothing of
 // the key says that the store is away, which others need not find out by waiting.
+// Of a write whose caller did not wait for the answer nobody knows whether it
+// happened, so that error is both.
 func (s *Store) fail(ctx context.Context, op, key string, err error) error {
 	if err == nil {
 		return nil
@@ -41,14 +43,16 @@ func (s *Store) fail(ctx context.Context, op, key string, err error) error {
 		}
 	}
 	switch {
-	case ctx.Err() != nil:
-		err = ctx.Err()
 	case isWrongSequence(err):
 		err = store.ErrConflict
 	case isRefused(err):
 		// An answer, such as of a value that is too big.
+	case ctx.Err() != nil && op == "read":
+		err = ctx.Err()
+	case ctx.Err() != nil:
+		err = fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
 	default:
-		s.note(explain(err))
+		s.trouble(explain(err))
 		err = fmt.Errorf("%w: %w", ErrUnavailable, explain(err))
 	}
 	return fmt.Errorf("%s %q: %w", op, key, err)
@@ -78,52 +82,76 @@ func checkKey(key string) error {
 	return nil
 }
 
+// subject is where a key of the bucket is written.
+func (b *bucket) subject(key string) string { return "$KV." + b.kv.Bucket() + "." + key }
+
 // last reads the newest message of a subject from the leader, not what is behind
-// a deletion.
+// a deletion. The sequence is that of the message, even if it says that the key
+// was deleted; 0 without one.
 func (b *bucket) last(ctx context.Context, key string) (value []byte, sequence uint64, err error) {
-	msg, err := b.stream.GetLastMsgForSubject(ctx, "$KV."+b.kv.Bucket()+"."+key)
+	msg, err := b.stream.GetLastMsgForSubject(ctx, b.subject(key))
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return nil, 0, store.ErrNotFound
 	case err != nil:
-		return nil, 0, err
+		return nil, 0, cause(ctx, err)
 	case isMarker(msg.Header):
 		return nil, msg.Sequence, store.ErrNotFound
 	}
 	return msg.Data, msg.Sequence, nil
 }
 
+// cause is why an operation ended, where that was a lost connection.
+func cause(ctx context.Context, err error) error {
+	if why := context.Cause(ctx); err != nil && errors.Is(why, errLost) {
+		return why
+	}
+	return err
+}
+
 // isMarker tells whether a message stands for a key that was deleted.
 func isMarker(h nats.Header) bool {
-	return h.Get("KV-Operation") == "DEL" || h.Get("KV-Operation") == "PURGE" || h.Get("Nats-Marker-Reason") != ""
+	return h.Get(operation) != "" || h.Get(jetstream.MarkerReasonHeader) != ""
 }
 
 // Get implements store.KV.
 func (s *Store) Get(ctx context.Context, key string) (store.Entry, error) {
 	b, bounded, cancel, err := s.begin(ctx)
 	if err != nil {
-		return store.Entry{}, fmt.Errorf("get %q: %w", key, err)
+		return store.Entry{}, fmt.Errorf("read %q: %w", key, err)
 	}
 	defer cancel()
 	if checkKey(key) != nil {
-		return store.Entry{}, fmt.Errorf("get %q: %w", key, store.ErrNotFound)
+		return store.Entry{}, fmt.Errorf("read %q: %w", key, store.ErrNotFound)
 	}
-	const tries = 3
+	e, err := s.get(bounded, b, key)
+	return e, s.fail(ctx, "read", key, err)
+}
+
+// get reads a value. That its chunks are gone says that it was replaced between
+// the one read and the other; the new head tells. They are lost where it stays
+// the same head.
+func (s *Store) get(ctx context.Context, b *bucket, key string) (store.Entry, error) {
+	const tries = 3 // of one head: right after a new leader was chosen it may know an old one
+	var was uint64
 	for try := 1; ; try++ {
-		raw, sequence, err := b.last(bounded, encodeKey(key))
-		var value []byte
-		if err == nil {
-			value, err = b.decode(bounded, raw)
+		raw, sequence, err := b.last(ctx, encodeKey(key))
+		if err != nil {
+			return store.Entry{}, err
 		}
+		if sequence != was {
+			was, try = sequence, 1
+		}
+		value, h, err := b.decode(ctx, key, raw)
 		switch {
 		case err == nil:
+			s.know(key, store.Revision(sequence), h)
 			return store.Entry{Key: key, Value: value, Revision: store.Revision(sequence)}, nil
-		case errors.Is(err, errReplaced) && try < tries:
-			continue
-		case errors.Is(err, errReplaced):
-			err = fmt.Errorf("%w: %w", store.ErrCorrupt, err)
+		case !errors.Is(err, errReplaced):
+			return store.Entry{}, err
+		case try == tries:
+			return store.Entry{}, fmt.Errorf("%w: parts of it are missing", store.ErrCorrupt)
 		}
-		return store.Entry{}, s.fail(ctx, "get", key, err)
 	}
 }
 
@@ -137,42 +165,76 @@ func (s *Store) Put(ctx context.Context, e store.Entry) (store.Revision, error) 
 	if err := checkKey(e.Key); err != nil {
 		return 0, fmt.Errorf("put %q: %w", e.Key, err)
 	}
-	raw, parts, err := b.encode(bounded, e.Value)
-	var sequence uint64
-	if err == nil {
-		sequence, err = b.swap(bounded, encodeKey(e.Key), raw, uint64(e.Revision))
+	raw, parts, err := b.encode(bounded, e.Key, e.Value)
+	if err != nil {
+		return 0, s.fail(ctx, "put", e.Key, err)
 	}
+	sequence, err := b.swap(bounded, encodeKey(e.Key), raw, uint64(e.Revision))
 	if err != nil {
 		if isWrongSequence(err) {
-			b.drop(bounded, parts) // of another error it may be that the head was written
+			b.drop(bounded, e.Key, parts) // of another error it may be that the head was written
 		}
 		return 0, s.fail(ctx, "put", e.Key, err)
 	}
-	b.drop(bounded, s.big(e.Key, parts))
-	return store.Revision(sequence), nil
+	is := store.Revision(sequence)
+	b.drop(bounded, e.Key, s.replaced(e.Key, e.Revision, is, parts))
+	return is, nil
 }
 
-// big notes the head of a key's value, nil for one that is whole, and returns the
-// one that was known before: its chunks can go. Those that this agent knows
-// nothing of a sweep finds.
-func (s *Store) big(key string, h *head) (was *head) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	was = s.heads[key]
-	if h == nil {
-		delete(s.heads, key)
-	} else {
-		s.heads[key] = h
-	}
-	return was
-}
-
-// swap writes a value if the key is at the revision; 0 = it does not exist.
+// swap writes a value if the key is at the revision; 0 = it does not exist. Of a
+// key that was deleted there may be a marker, whose sequence is then the one to
+// compare.
 func (b *bucket) swap(ctx context.Context, key string, raw []byte, revision uint64) (uint64, error) {
-	if revision == 0 {
-		return b.kv.Create(ctx, key, raw)
+	sequence, err := b.write(ctx, key, raw, revision, nil)
+	if revision != 0 || !isWrongSequence(err) {
+		return sequence, err
 	}
-	return b.kv.Update(ctx, key, raw, revision)
+	_, marker, readErr := b.last(ctx, key)
+	switch {
+	case readErr == nil:
+		return 0, err // it exists
+	case !errors.Is(readErr, store.ErrNotFound):
+		return 0, readErr
+	}
+	return b.write(ctx, key, raw, marker, nil)
+}
+
+// The headers that make a message the marker of a deletion.
+const (
+	operation = "KV-Operation"
+	purge     = "PURGE"
+)
+
+// write publishes a message if its subject is at the revision. It is sent once, and
+// again only when the server has said that nobody took it.
+func (b *bucket) write(ctx context.Context, key string, data []byte, revision uint64, h nats.Header, opts ...jetstream.PublishOpt) (uint64, error) {
+	if h == nil {
+		h = nats.Header{}
+	}
+	opts = append(opts, jetstream.WithExpectLastSequencePerSubject(revision), jetstream.WithExpectStream("KV_"+b.kv.Bucket()))
+	ack, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: b.subject(key), Header: h, Data: data}, opts...)
+	if err != nil {
+		return 0, cause(ctx, err)
+	}
+	return ack.Sequence, nil
+}
+
+// remove replaces a message by the marker of its deletion, which is kept for a
+// while.
+func (b *bucket) remove(ctx context.Context, key string, revision uint64, kept time.Duration) (uint64, error) {
+	h := nats.Header{operation: {purge}, jetstream.MsgRollup: {jetstream.MsgRollupSubject}}
+	return b.write(ctx, key, nil, revision, h, jetstream.WithMsgTTL(kept))
+}
+
+// stamp is a write that says nothing. That it was taken says that the leader has
+// the others behind it, and whoever has its sequence has all that was written
+// before.
+func (b *bucket) stamp(ctx context.Context) (uint64, error) {
+	ack, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: b.subject(stampKey), Header: nats.Header{}}, jetstream.WithExpectStream("KV_"+b.kv.Bucket()))
+	if err != nil {
+		return 0, cause(ctx, err)
+	}
+	return ack.Sequence, nil
 }
 
 // Delete implements store.KV.
@@ -193,97 +255,10 @@ func (s *Store) Delete(ctx context.Context, key string, rev store.Revision) erro
 		}
 		return s.fail(ctx, "delete", key, err)
 	}
-	err = b.kv.Purge(bounded, encodeKey(key), jetstream.LastRevision(uint64(rev)), jetstream.PurgeTTL(markerKept))
+	sequence, err := b.remove(bounded, encodeKey(key), uint64(rev), markerKept)
 	if err != nil {
 		return s.fail(ctx, "delete", key, err)
 	}
-	b.drop(bounded, s.big(key, nil))
+	b.drop(bounded, key, s.replaced(key, rev, store.Revision(sequence), nil))
 	return nil
-}
-
-// List implements store.KV.
-func (s *Store) List(ctx context.Context, prefix string) ([]store.Entry, error) {
-	var found []store.Entry
-	err := s.list(ctx, prefix, false, func(b *bucket, bounded context.Context, key string, e jetstream.KeyValueEntry) error {
-		value, err := b.decode(bounded, e.Value())
-		switch {
-		case errors.Is(err, errReplaced):
-			again, err := s.Get(bounded, key)
-			if errors.Is(err, store.ErrNotFound) {
-				return nil
-			}
-			found = append(found, again)
-			return err
-		case err != nil:
-			return err
-		}
-		found = append(found, store.Entry{Key: key, Value: value, Revision: store.Revision(e.Revision())})
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list %q: %w", prefix, err)
-	}
-	slices.SortFunc(found, func(a, b store.Entry) int { return strings.Compare(a.Key, b.Key) })
-	return found, nil
-}
-
-// Keys implements store.KV.
-func (s *Store) Keys(ctx context.Context, prefix string) ([]string, error) {
-	var found []string
-	err := s.list(ctx, prefix, true, func(_ *bucket, _ context.Context, key string, _ jetstream.KeyValueEntry) error {
-		found = append(found, key)
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list keys of %q: %w", prefix, err)
-	}
-	slices.Sort(found)
-	return found, nil
-}
-
-// list calls f for what lies below a prefix.
-func (s *Store) list(ctx context.Context, prefix string, keys bool, f func(*bucket, context.Context, string, jetstream.KeyValueEntry) error) error {
-	b, bounded, cancel, err := s.begin(ctx)
-	if err != nil {
-		return err
-	}
-	defer cancel()
-	var entries []jetstream.KeyValueEntry
-	err = b.each(bounded, filter(prefix), keys, func(e jetstream.KeyValueEntry) { entries = append(entries, e) })
-	for _, e := range entries {
-		key, ok := decodeKey(e.Key())
-		if err != nil || !ok || !strings.HasPrefix(key, prefix) {
-			continue
-		}
-		err = f(b, bounded, key, e)
-	}
-	return s.fail(ctx, "read", prefix, err)
-}
-
-// each calls f for the keys that match a filter, with their values unless only
-// the keys are wanted.
-func (b *bucket) each(ctx context.Context, filter string, keys bool, f func(jetstream.KeyValueEntry)) error {
-	opts := []jetstream.WatchOpt{jetstream.IgnoreDeletes()}
-	if keys {
-		opts = append(opts, jetstream.MetaOnly())
-	}
-	w, err := b.kv.Watch(ctx, filter, opts...)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = w.Stop() }()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case e, more := <-w.Updates():
-			switch {
-			case !more:
-				return errors.New("the bucket was not read to its end")
-			case e == nil:
-				return nil
-			}
-			f(e)
-		}
-	}
 }

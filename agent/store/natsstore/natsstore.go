@@ -1,9 +1,10 @@
 // Package natsstore keeps values in a bucket of NATS JetStream, for agents in
 // many places that remember together.
 //
-// Every read is answered by the stream's leader: a replica may be behind, and
-// what was read there would be written on in vain. Every write is a compare and
-// swap on the sequence of the key's last message, which is its revision.
+// Every read is answered by the stream's leader, or by a node that is shown to
+// have what the leader had: a replica may be behind, and what was read there would
+// be written on in vain. Every write is a compare and swap on the sequence of the
+// key's last message, which is its revision.
 package natsstore
 
 import (
@@ -12,7 +13,6 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
-	"strings"
 	"sync"
 	"time"
 
@@ -46,17 +46,25 @@ type Store struct {
 	js   jetstream.JetStream
 
 	changed chan struct{} // holds one when Available may have changed
+	hurry   chan struct{} // holds one when Run is to look at once
 
-	mu     sync.Mutex
-	bound  *bucket          // nil until it was found or made
-	why    error            // why the store cannot be used; nil while it can
-	renew  chan struct{}    // closed when watches have to begin anew
-	heads  map[string]*head // of big values that this agent has written
-	closed bool
+	mu       sync.Mutex
+	bound    *bucket          // nil until it was found or made
+	why      error            // why the store cannot be used; nil while it can
+	troubles uint64           // how often something was wrong
+	nodes    string           // that serve the bucket, as last seen
+	renew    chan struct{}    // closed when watches have to begin anew
+	ops      map[*op]struct{} // under way, which a lost connection ends
+	heads    map[string]known // of big values that were written or read here
+	closed   bool
 }
+
+// op is an operation under way.
+type op struct{ end context.CancelCauseFunc }
 
 // bucket is the stream and how it is written.
 type bucket struct {
+	js     jetstream.JetStream
 	kv     jetstream.KeyValue
 	stream jetstream.Stream
 }
@@ -90,8 +98,9 @@ func New(nc *nats.Conn, o Options) (*Store, error) {
 	}
 	return &Store{
 		opts: o, log: o.Log.With("component", "store"), nc: nc, js: js,
-		changed: make(chan struct{}, 1), why: errors.New("not looked for yet"), renew: make(chan struct{}),
-		heads: make(map[string]*head),
+		changed: make(chan struct{}, 1), hurry: make(chan struct{}, 1),
+		why: errors.New("not looked for yet"), renew: make(chan struct{}),
+		ops: make(map[*op]struct{}), heads: make(map[string]known),
 	}, nil
 }
 
@@ -117,114 +126,34 @@ func (s *Store) Availability() <-chan struct{} { return s.changed }
 func (s *Store) usable() (*bucket, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.usableLocked()
+}
+
+func (s *Store) usableLocked() (*bucket, error) {
 	switch {
 	case s.closed:
 		return nil, store.ErrClosed
 	case !s.nc.IsConnected():
-		return nil, fmt.Errorf("%w: no connection to NATS", ErrUnavailable)
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, errNoConnection)
 	case s.why != nil:
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, s.why)
 	}
 	return s.bound, nil
 }
 
-// note takes down whether the store can be used. What was away may have changed
-// meanwhile, so watches begin anew.
-func (s *Store) note(why error) {
-	s.mu.Lock()
-	was := s.why
-	s.why = why
-	back := was != nil && why == nil
-	if back {
-		close(s.renew)
-		s.renew = make(chan struct{})
-	}
-	s.mu.Unlock()
-	if (was == nil) != (why == nil) {
-		if back {
-			s.log.Info("shared store can be used")
-		} else {
-			s.log.Warn("shared store cannot be used", "err", why)
-		}
-		select {
-		case s.changed <- struct{}{}:
-		default:
-		}
-	}
-}
-
-// Run looks again and again whether the store can be used, and finds or makes the
-// bucket first, until ctx is done. It returns nil.
-func (s *Store) Run(ctx context.Context) error {
-	const soon = 200 * time.Millisecond // while there is no bucket, or it is away
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	sweep := time.NewTicker(sweepEvery)
-	defer sweep.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-sweep.C:
-			s.sweep(ctx)
-			continue
-		case <-timer.C:
-		}
-		err := s.look(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		s.note(err)
-		if timer.Reset(s.opts.Check); err != nil {
-			timer.Reset(min(soon, s.opts.Check))
-		}
-	}
-}
-
-// look asks the stream's leader, which steps down when it has no quorum.
-func (s *Store) look(ctx context.Context) error {
-	if !s.nc.IsConnected() {
-		return errors.New("no connection to NATS")
-	}
-	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
-	defer cancel()
-	s.mu.Lock()
-	b := s.bound
-	s.mu.Unlock()
-	if b == nil {
-		b, err := s.open(ctx)
-		if err != nil {
-			return explain(err)
-		}
+// track bounds an operation, and has it end at once when the connection is lost:
+// the answer would not come any more. The caller has s.mu, so that no loss slips
+// in between its look at the connection and this.
+func (s *Store) trackLocked(ctx context.Context, atMost time.Duration) (context.Context, context.CancelFunc) {
+	ctx, stop := context.WithTimeout(ctx, atMost)
+	ctx, end := context.WithCancelCause(ctx)
+	o := &op{end}
+	s.ops[o] = struct{}{}
+	return ctx, func() {
 		s.mu.Lock()
-		s.bound = b
+		delete(s.ops, o)
 		s.mu.Unlock()
-		return nil
+		end(nil)
+		stop()
 	}
-	info, err := b.stream.Info(ctx)
-	switch {
-	case errors.Is(err, jetstream.ErrStreamNotFound):
-		s.mu.Lock()
-		s.bound = nil // somebody has deleted it: it is made anew
-		s.mu.Unlock()
-		return errors.New("the bucket is gone")
-	case err != nil:
-		return explain(err)
-	case info.Cluster != nil && info.Cluster.Name != "" && info.Cluster.Leader == "":
-		return errors.New("the bucket has no leader")
-	}
-	return nil
-}
-
-// explain says of an error of JetStream what people can do about it.
-func explain(err error) error {
-	switch {
-	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
-		return fmt.Errorf("%w: switch JetStream on in the server, or for the account", err)
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
-		return fmt.Errorf("JetStream does not answer: %w", err)
-	case strings.Contains(err.Error(), "insufficient resources"), strings.Contains(err.Error(), "no suitable peers"):
-		return fmt.Errorf("%w: cluster.replicas needs as many servers with JetStream", err)
-	}
-	return err
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -44,30 +46,57 @@ func (s *Store) open(ctx context.Context) (*bucket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %q: %w", want.Bucket, err)
 	}
-	return &bucket{kv, stream}, nil
+	return &bucket{s.js, kv, stream}, nil
 }
 
-// fit brings the settings of a stream in line with what is relied on.
+// fit brings the settings of a stream in line with what is relied on. What would
+// have to be thrown away for that is for people to decide.
 func (s *Store) fit(ctx context.Context, stream jetstream.Stream) (jetstream.Stream, error) {
-	c := stream.CachedInfo().Config
-	switch {
-	case c.Storage != jetstream.FileStorage:
-		return nil, fmt.Errorf("bucket %q is kept in memory: delete it, or name another cluster.bucket", s.opts.Bucket)
-	case c.MaxMsgsPerSubject != 1:
-		return nil, fmt.Errorf("bucket %q has a history of %d: delete it, or name another cluster.bucket", s.opts.Bucket, c.MaxMsgsPerSubject)
-	case c.MaxAge != 0:
-		return nil, fmt.Errorf("bucket %q forgets its values after %v: delete it, or name another cluster.bucket", s.opts.Bucket, c.MaxAge)
-	case !c.AllowDirect && c.Replicas == s.opts.Replicas && c.SubjectDeleteMarkerTTL == markerKept:
-		return stream, nil
+	was := stream.CachedInfo().Config
+	if why := unfit(was, s.opts.Bucket); why != "" {
+		return nil, fmt.Errorf("bucket %q %s: delete it, or name another cluster.bucket", s.opts.Bucket, why)
 	}
-	if c.Replicas != s.opts.Replicas {
-		s.log.Info("replicas of the bucket change", "target", s.opts.Bucket, "was", c.Replicas, "replicas", s.opts.Replicas)
-	}
+	c := was
 	c.AllowDirect, c.Replicas = false, s.opts.Replicas
 	c.AllowMsgTTL, c.SubjectDeleteMarkerTTL = true, markerKept
+	c.AllowRollup, c.DenyPurge = true, false
+	// Where there is too much, the new is refused: the old would be forgotten.
+	c.Discard, c.DiscardNewPerSubject = jetstream.DiscardNew, false
+	if reflect.DeepEqual(c, was) {
+		return stream, nil
+	}
+	if c.Replicas != was.Replicas {
+		s.log.Info("replicas of the bucket change", "target", s.opts.Bucket, "was", was.Replicas, "replicas", s.opts.Replicas)
+	}
 	changed, err := s.js.UpdateStream(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("change bucket %q: %w", s.opts.Bucket, err)
 	}
 	return changed, nil
+}
+
+// unfit says of a stream why it cannot be our bucket; "" if it can.
+func unfit(c jetstream.StreamConfig, bucket string) string {
+	const least = chunkSize + 8<<10 // with the name and headers
+	switch {
+	case c.Mirror != nil || len(c.Sources) > 0:
+		return "is a copy of another"
+	case !slices.Equal(c.Subjects, []string{"$KV." + bucket + ".>"}):
+		return fmt.Sprintf("is a stream of the subjects %q", c.Subjects)
+	case c.Sealed:
+		return "is sealed"
+	case c.NoAck:
+		return "does not confirm what is written"
+	case c.Retention != jetstream.LimitsPolicy:
+		return "forgets what was read"
+	case c.Storage != jetstream.FileStorage:
+		return "is kept in memory"
+	case c.MaxMsgsPerSubject != 1:
+		return fmt.Sprintf("has a history of %d", c.MaxMsgsPerSubject)
+	case c.MaxAge != 0:
+		return fmt.Sprintf("forgets its values after %v", c.MaxAge)
+	case c.MaxMsgSize > 0 && c.MaxMsgSize < least:
+		return fmt.Sprintf("takes messages of %d bytes, want at least %d", c.MaxMsgSize, least)
+	}
+	return ""
 }

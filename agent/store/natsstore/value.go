@@ -9,9 +9,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"strings"
-	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/esawatch/esawatch/agent/store"
 )
@@ -28,10 +25,6 @@ const (
 	chunkSize = 512 << 10
 	// maxChunks bounds a value: 64 MiB.
 	maxChunks = 128
-	// sweepEvery is how often chunks are looked for that no head names, and
-	// orphanAge how old they must be: their head may be about to be written.
-	sweepEvery = 10 * time.Minute
-	orphanAge  = 10 * time.Minute
 )
 
 var crc = crc32.MakeTable(crc32.Castagnoli)
@@ -44,11 +37,30 @@ type head struct {
 	CRC  uint32 `json:"crc"`
 }
 
-func chunkKey(id string, n int) string { return fmt.Sprintf("%s%s.%d", chunkPrefix, id, n) }
+// chunkKey is where a chunk is kept. It names the key that it is a part of, so that
+// one without a head can be told from others.
+func chunkKey(key, id string, n int) string {
+	return fmt.Sprintf("%s%s.%d.%s", chunkPrefix, id, n, strings.TrimPrefix(encodeKey(key), keyPrefix))
+}
+
+// ofChunk is the reverse, of which value a chunk is a part.
+func ofChunk(subject string) (key, id string, ok bool) {
+	rest, ok := strings.CutPrefix(subject, chunkPrefix)
+	if !ok {
+		return "", "", false
+	}
+	id, rest, _ = strings.Cut(rest, ".")
+	_, rest, ok = strings.Cut(rest, ".")
+	if !ok {
+		return "", "", false
+	}
+	key, ok = decodeKey(keyPrefix + rest)
+	return key, id, ok
+}
 
 // encode is what is to be stored of a value; of a big one the chunks are written
 // by then, and their head is returned too.
-func (b *bucket) encode(ctx context.Context, value []byte) ([]byte, *head, error) {
+func (b *bucket) encode(ctx context.Context, key string, value []byte) ([]byte, *head, error) {
 	if len(value) < chunkSize {
 		return append([]byte{formWhole}, value...), nil, nil
 	}
@@ -58,7 +70,7 @@ func (b *bucket) encode(ctx context.Context, value []byte) ([]byte, *head, error
 	}
 	for i := range h.N {
 		part := value[i*chunkSize : min((i+1)*chunkSize, len(value))]
-		if _, err := b.kv.Create(ctx, chunkKey(h.ID, i), part); err != nil {
+		if _, err := b.write(ctx, chunkKey(key, h.ID, i), part, 0, nil); err != nil {
 			return nil, h, err
 		}
 	}
@@ -72,30 +84,32 @@ func (b *bucket) encode(ctx context.Context, value []byte) ([]byte, *head, error
 // errReplaced says that chunks were gone when they were read: the head is old.
 var errReplaced = errors.New("the value was replaced meanwhile")
 
-// decode is the value of what is stored.
-func (b *bucket) decode(ctx context.Context, stored []byte) ([]byte, error) {
+// decode is the value of what is stored, and its head if it is in chunks.
+func (b *bucket) decode(ctx context.Context, key string, stored []byte) ([]byte, *head, error) {
 	h, err := headOf(stored)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	case h == nil:
-		return bytes.Clone(stored[1:]), nil
+		return bytes.Clone(stored[1:]), nil, nil
 	}
 	value := make([]byte, 0, h.Size)
 	for i := range h.N {
-		raw, _, err := b.last(ctx, chunkKey(h.ID, i))
+		raw, _, err := b.last(ctx, chunkKey(key, h.ID, i))
 		if errors.Is(err, store.ErrNotFound) {
-			return nil, errReplaced
+			return nil, nil, errReplaced
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		value = append(value, raw...)
+		if value = append(value, raw...); len(value) > h.Size {
+			break
+		}
 	}
 	if len(value) != h.Size || crc32.Checksum(value, crc) != h.CRC {
-		return nil, fmt.Errorf("%w: its chunks are not those that were written", store.ErrCorrupt)
+		return nil, nil, fmt.Errorf("%w: its chunks are not those that were written", store.ErrCorrupt)
 	}
-	return value, nil
+	return value, h, nil
 }
 
 // headOf is the head of a value in chunks, nil for one that is whole.
@@ -117,49 +131,67 @@ func headOf(stored []byte) (*head, error) {
 
 // drop deletes the chunks of a head that is not in the store any more, or never
 // was. What is left of them a sweep finds.
-func (b *bucket) drop(ctx context.Context, h *head) {
+func (b *bucket) drop(ctx context.Context, key string, h *head) {
 	if h == nil {
 		return
 	}
 	for i := range h.N {
-		if err := b.kv.Purge(ctx, chunkKey(h.ID, i), jetstream.PurgeTTL(markerKept)); err != nil {
+		if !b.dropChunk(ctx, chunkKey(key, h.ID, i)) {
 			return
 		}
 	}
 }
 
-// sweep deletes chunks that no head names: a writer died between the two.
-func (s *Store) sweep(ctx context.Context) {
-	b, err := s.usable()
-	if err != nil {
-		return
+// dropChunk deletes a chunk, if it is there. Nobody watches chunks, and their names
+// are not used again.
+func (b *bucket) dropChunk(ctx context.Context, chunk string) bool {
+	_, sequence, err := b.last(ctx, chunk)
+	if errors.Is(err, store.ErrNotFound) {
+		return true
 	}
-	ctx, cancel := context.WithTimeout(ctx, 4*s.opts.Timeout)
-	defer cancel()
-	orphans := map[string][]string{} // keys by ID
-	err = b.each(ctx, chunkPrefix+">", true, func(e jetstream.KeyValueEntry) {
-		id, _, _ := strings.Cut(strings.TrimPrefix(e.Key(), chunkPrefix), ".")
-		if time.Since(e.Created()) > orphanAge {
-			orphans[id] = append(orphans[id], e.Key())
-		}
-	})
-	if err != nil || len(orphans) == 0 {
-		return
+	if err == nil {
+		_, err = b.remove(ctx, chunk, sequence, chunkMarkerKept)
 	}
-	err = b.each(ctx, keyPrefix+">", false, func(e jetstream.KeyValueEntry) {
-		if h, err := headOf(e.Value()); err == nil && h != nil {
-			delete(orphans, h.ID)
-		}
-	})
-	if err != nil {
-		return
+	return err == nil || isWrongSequence(err)
+}
+
+// known is the head that a key has, or had, at a revision.
+type known struct {
+	rev  store.Revision
+	head *head
+}
+
+// know takes down the head of a value in chunks that was read; nil of one that is
+// whole.
+func (s *Store) know(key string, rev store.Revision, h *head) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.knowLocked(key, rev, h)
+}
+
+// knowLocked never puts an older head in the place of a newer one: those who write
+// a key one after the other may come here in any order.
+func (s *Store) knowLocked(key string, rev store.Revision, h *head) {
+	switch was, ok := s.heads[key]; {
+	case ok && was.rev > rev:
+	case h == nil:
+		delete(s.heads, key)
+	default:
+		s.heads[key] = known{rev, h}
 	}
-	for id, keys := range orphans {
-		for _, key := range keys {
-			if err := b.kv.Purge(ctx, key, jetstream.PurgeTTL(markerKept)); err != nil {
-				return
-			}
-		}
-		s.log.Debug("parts of a value that was never finished are gone", "key", id)
+}
+
+// replaced takes down that a write has put a value, with its head, in the place of
+// the one at another revision, and returns the head which that had: nobody reads
+// its chunks any more. It is nil if it had none, or is not known here; a sweep
+// finds those.
+func (s *Store) replaced(key string, was, is store.Revision, h *head) *head {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var old *head
+	if k := s.heads[key]; was != 0 && k.rev == was {
+		old = k.head
 	}
+	s.knowLocked(key, is, h)
+	return old
 }

@@ -16,7 +16,9 @@ type Watcher interface {
 	Begin()                                // all that was said before may be outdated: what lies in the store follows
 	Put(e store.Entry)                     // the key has this value at this revision
 	Delete(key string, rev store.Revision) // the key is gone; rev is that of its removal
-	Synced()                               // all that lay in the store at Begin has been told
+	// Broken says that the key has a value at this revision which cannot be read.
+	Broken(key string, rev store.Revision, err error)
+	Synced() // all that lay in the store at Begin has been told
 }
 
 // watchPause is what lies between two attempts to watch.
@@ -43,18 +45,25 @@ func (s *Store) Watch(ctx context.Context, prefixes []string, w Watcher) error {
 
 // watch watches until something may have been missed.
 func (s *Store) watch(ctx context.Context, b *bucket, prefixes []string, w Watcher) error {
-	s.mu.Lock()
-	renew := s.renew
-	s.mu.Unlock()
 	var filters []string
 	for _, p := range prefixes {
 		filters = append(filters, filter(p))
 	}
-	updates, err := b.kv.WatchFiltered(ctx, filters)
+	s.mu.Lock()
+	renew := s.renew
+	bounded, cancel := s.trackLocked(ctx, s.opts.Timeout)
+	s.mu.Unlock()
+	updates, err := b.kv.WatchFiltered(bounded, filters)
+	err = cause(bounded, err)
+	cancel()
 	if err != nil {
 		return err
 	}
-	defer func() { _ = updates.Stop() }()
+	defer func() {
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), watchPause)
+		defer cancel()
+		end(bounded, updates)
+	}()
 	w.Begin()
 	for {
 		select {
@@ -87,19 +96,27 @@ func (s *Store) tell(ctx context.Context, b *bucket, prefixes []string, w Watche
 		w.Delete(key, store.Revision(e.Revision()))
 		return nil
 	}
-	bounded, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+	s.mu.Lock()
+	bounded, cancel := s.trackLocked(ctx, s.opts.Timeout)
+	s.mu.Unlock()
 	defer cancel()
-	value, err := b.decode(bounded, e.Value())
+	value, h, err := b.decode(bounded, key, e.Value())
+	one := store.Entry{Key: key, Value: value, Revision: store.Revision(e.Revision())}
+	if errors.Is(err, errReplaced) {
+		one, err = s.get(bounded, b, key) // what replaced it is told of again when its turn comes
+	} else if err == nil {
+		s.know(key, one.Revision, h)
+	}
 	switch {
-	case errors.Is(err, errReplaced):
-		return nil // the next change is about what replaced it
+	case errors.Is(err, store.ErrNotFound):
+		return nil // its removal comes
 	case errors.Is(err, store.ErrCorrupt):
-		s.log.Error("value cannot be read", "key", key, "err", err)
+		w.Broken(key, store.Revision(e.Revision()), err)
 		return nil
 	case err != nil:
 		return err
 	}
-	w.Put(store.Entry{Key: key, Value: value, Revision: store.Revision(e.Revision())})
+	w.Put(one)
 	return nil
 }
 

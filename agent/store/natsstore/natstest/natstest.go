@@ -14,8 +14,10 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// patience is how long servers may take to be of use.
-const patience = 30 * time.Second
+const (
+	patience = 30 * time.Second // how long servers may take to be of use
+	bindTime = 5 * time.Second  // and one to listen
+)
 
 // Cluster is one server, or several that are one. Its methods may be called at
 // any time.
@@ -32,37 +34,60 @@ type Cluster struct {
 // other, so that a test may stand between.
 func Start(t testing.TB, nodes int) *Cluster {
 	t.Helper()
-	c := &Cluster{t: t, servers: make([]*server.Server, nodes)}
-	dir := t.TempDir()
-	ports := freePorts(t, 2*nodes)
-	var routes []*url.URL
-	for i := range nodes {
-		routes = append(routes, &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", ports[nodes+i])})
-	}
-	for i := range nodes {
-		o := &server.Options{
-			ServerName: fmt.Sprintf("node-%d", i), Host: "127.0.0.1", Port: ports[i], NoLog: true, NoSigs: true,
-			JetStream: true, StoreDir: filepath.Join(dir, fmt.Sprint(i)), SyncAlways: true,
+	return start(t, nodes, true)
+}
+
+// StartPlain starts one server without JetStream.
+func StartPlain(t testing.TB) *Cluster {
+	t.Helper()
+	return start(t, 1, false)
+}
+
+func start(t testing.TB, nodes int, jetstream bool) *Cluster {
+	t.Helper()
+	c := &Cluster{t: t, options: make([]*server.Options, nodes), servers: make([]*server.Server, nodes)}
+	t.Cleanup(c.killAll)
+	const tries = 5
+	for try := 1; ; try++ {
+		c.configure(jetstream)
+		err := c.runAll()
+		if err == nil {
+			break
 		}
-		if nodes > 1 {
-			o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: ports[nodes+i], NoAdvertise: true}
-			o.Routes = routes
+		if c.killAll(); try == tries {
+			t.Fatalf("start NATS: %v", err)
 		}
-		c.options = append(c.options, o)
-	}
-	t.Cleanup(func() {
-		for i := range nodes {
-			c.Kill(i)
-		}
-	})
-	for i := range nodes {
-		c.run(i)
 	}
 	c.untilReady()
 	return c
 }
 
-// freePorts are ports on loopback that nobody listens on.
+// configure makes the options of all servers. Where clients connect each chooses
+// itself when it first starts; where the servers connect all must know before.
+func (c *Cluster) configure(jetstream bool) {
+	c.t.Helper()
+	nodes := len(c.options)
+	dir := c.t.TempDir()
+	ports := freePorts(c.t, nodes)
+	var routes []*url.URL
+	for i := range nodes {
+		routes = append(routes, &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", ports[i])})
+	}
+	for i := range nodes {
+		o := &server.Options{
+			ServerName: fmt.Sprintf("node-%d", i), Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true,
+			JetStream: jetstream, StoreDir: filepath.Join(dir, fmt.Sprint(i)), SyncAlways: true,
+		}
+		if nodes > 1 {
+			o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: ports[i], NoAdvertise: true}
+			o.Routes = routes
+		}
+		c.options[i] = o
+	}
+}
+
+// freePorts are ports on loopback that nobody listens on. Somebody may take one
+// before it is used.
 func freePorts(t testing.TB, n int) []int {
 	t.Helper()
 	var ports []int
@@ -77,18 +102,39 @@ func freePorts(t testing.TB, n int) []int {
 	return ports
 }
 
-// run starts a server.
-func (c *Cluster) run(i int) {
-	c.t.Helper()
+func (c *Cluster) runAll() error {
+	for i := range c.options {
+		if err := c.run(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// run starts a server, and waits until it listens.
+func (c *Cluster) run(i int) error {
 	o := *c.options[i] // a server changes its own
 	s, err := server.NewServer(&o)
 	if err != nil {
-		c.t.Fatalf("start NATS: %v", err)
+		return err
 	}
 	s.Start()
+	if !s.ReadyForConnections(bindTime) {
+		s.Shutdown()
+		s.WaitForShutdown()
+		return fmt.Errorf("%s cannot listen at port %d, or %d for the others", o.ServerName, o.Port, o.Cluster.Port)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.options[i].Port = s.Addr().(*net.TCPAddr).Port
 	c.servers[i] = s
+	return nil
+}
+
+func (c *Cluster) killAll() {
+	for i := range c.servers {
+		c.Kill(i)
+	}
 }
 
 // untilReady waits until a client can use JetStream.
@@ -106,7 +152,13 @@ func (c *Cluster) ready() bool {
 	defer c.mu.Unlock()
 	leader := len(c.servers) == 1
 	for _, s := range c.servers {
-		if s == nil || !s.ReadyForConnections(10*time.Millisecond) || !s.JetStreamIsCurrent() {
+		if s == nil {
+			return false
+		}
+		if !s.JetStreamEnabled() {
+			continue
+		}
+		if !s.JetStreamIsCurrent() {
 			return false
 		}
 		leader = leader || s.JetStreamIsLeader()
@@ -115,7 +167,11 @@ func (c *Cluster) ready() bool {
 }
 
 // URL is where a server listens.
-func (c *Cluster) URL(i int) string { return fmt.Sprintf("nats://127.0.0.1:%d", c.options[i].Port) }
+func (c *Cluster) URL(i int) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return fmt.Sprintf("nats://127.0.0.1:%d", c.options[i].Port)
+}
 
 // URLs is where all of them listen, as a client takes it.
 func (c *Cluster) URLs() string {
@@ -138,11 +194,19 @@ func (c *Cluster) Kill(i int) {
 	}
 }
 
-// Restart starts a server that was killed, with its files. It does not wait until
-// that is of use again.
+// Restart starts a server that was killed, with its files, where it was. It does not
+// wait until that is of use again.
 func (c *Cluster) Restart(i int) {
 	c.t.Helper()
-	c.run(i)
+	for deadline := time.Now().Add(patience); ; {
+		err := c.run(i)
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) { // until whoever has the port lets go of it
+			c.t.Fatalf("restart NATS: %v", err)
+		}
+	}
 }
 
 // Leader is the server that leads a stream, -1 when none does.
