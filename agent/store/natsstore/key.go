@@ -2,6 +2,7 @@ package natsstore
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -81,4 +82,20 @@ func filter(prefix string) string {
 		return keyPrefix + ">"
 	}
 	return encodeKey(prefix[:i]) + ".>"
+}
+
+// filters are the subjects below which all keys with any of the prefixes lie. None
+// is within another, which the server would refuse.
+func filters(prefixes []string) []string {
+	var all []string
+	for _, p := range prefixes {
+		all = append(all, filter(p))
+	}
+	slices.Sort(all)
+	all = slices.Compact(all)
+	return slices.DeleteFunc(slices.Clone(all), func(f string) bool {
+		return slices.ContainsFunc(all, func(wider string) bool {
+			return wider != f && strings.HasPrefix(f, strings.TrimSuffix(wider, ">"))
+		})
+	})
 }

@@ -2,6 +2,7 @@ package natsstore
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -25,8 +26,8 @@ func connect(t testing.TB, urls string) *nats.Conn {
 	return nc
 }
 
-// open is a store that can be used.
-func open(t testing.TB, nc *nats.Conn, o Options) *Store {
+// start is a store that looks whether it can be used.
+func start(t testing.TB, nc *nats.Conn, o Options) *Store {
 	t.Helper()
 	s, err := New(nc, o)
 	if err != nil {
@@ -39,13 +40,23 @@ func open(t testing.TB, nc *nats.Conn, o Options) *Store {
 		_ = s.Run(ctx)
 	}()
 	t.Cleanup(func() { cancel(); <-done })
+	return s
+}
+
+// open is a store that can be used.
+func open(t testing.TB, nc *nats.Conn, o Options) *Store {
+	t.Helper()
+	s := start(t, nc, o)
 	until(t, "the store can be used", func() bool { return s.Available() == nil })
 	return s
 }
 
+// patience is how long anything may take.
+const patience = time.Minute
+
 func until(t testing.TB, what string, come func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !come(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !come(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain until %s", what)
 		}
@@ -75,9 +86,28 @@ func TestKeys(t *testing.T) {
 			t.Errorf("%q became %q, which is read as %q, %t", key, encodeKey(key), got, ok)
 		}
 	}
-	for _, subject := range []string{"c.x.0", "k.=4", "k.=ZZ", ""} {
+	for _, subject := range []string{"c.x.0", "k.=4", "k.=ZZ", "", "k.=2f", "k.=61", "k.=+1", "k.a b", "k.==", "k.ü"} {
 		if key, ok := decodeKey(subject); ok {
 			t.Errorf("%q is read as %q, want it to be none of ours", subject, key)
 		}
+	}
+}
+
+func BenchmarkStore(b *testing.B) {
+	for _, nodes := range []int{1, 3} {
+		s := open(b, connect(b, natstest.Start(b, nodes).URLs()), Options{Bucket: "bench", Replicas: nodes})
+		rev := put(b, s, "key", strings.Repeat("x", 4<<10), 0)
+		b.Run(fmt.Sprintf("put/nodes=%d", nodes), func(b *testing.B) {
+			for b.Loop() {
+				rev = put(b, s, "key", strings.Repeat("x", 4<<10), rev)
+			}
+		})
+		b.Run(fmt.Sprintf("get/nodes=%d", nodes), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := s.Get(b.Context(), "key"); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -45,10 +45,7 @@ func (s *Store) Watch(ctx context.Context, prefixes []string, w Watcher) error {
 
 // watch watches until something may have been missed.
 func (s *Store) watch(ctx context.Context, b *bucket, prefixes []string, w Watcher) error {
-	var filters []string
-	for _, p := range prefixes {
-		filters = append(filters, filter(p))
-	}
+	filters := filters(prefixes)
 	s.mu.Lock()
 	renew := s.renew
 	bounded, cancel := s.trackLocked(ctx, s.opts.Timeout)

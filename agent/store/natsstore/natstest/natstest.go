@@ -58,7 +58,7 @@ func start(t testing.TB, nodes int, jetstream bool) *Cluster {
 			t.Fatalf("start NATS: %v", err)
 		}
 	}
-	c.untilReady()
+	c.UntilReady()
 	return c
 }
 
@@ -137,8 +137,8 @@ func (c *Cluster) killAll() {
 	}
 }
 
-// untilReady waits until a client can use JetStream.
-func (c *Cluster) untilReady() {
+// UntilReady waits until all servers run and a client can use JetStream.
+func (c *Cluster) UntilReady() {
 	c.t.Helper()
 	for deadline := time.Now().Add(patience); !c.ready(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
