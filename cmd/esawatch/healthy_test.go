@@ -53,6 +53,7 @@ func TestHealthyReadsNoConfiguration(t *testing.T) {
 	t.Parallel()
 	h := newHome(t, homeSite, consoleReceiver)
 	d := h.start()
+	d.untilAsked(h.edge, 1) // it watches, and the scheduler's clock ticks
 	h.write("50.yaml", "sites: 5\n")
 	if got := esawatch(t, "healthy", "--config", h.dir+"/config", "http://"+d.addr+"/-/healthy"); got.code != exitOK {
 		t.Errorf("exit code %d: %s", got.code, got.errors)
