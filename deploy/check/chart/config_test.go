@@ -17,11 +17,18 @@ func TestProgramTakesTheConfiguration(t *testing.T) {
 	t.Parallel()
 	theirs := map[string]string{
 		"tls.crt": "not looked at here", "tls.key": "not looked at here", "hook-secret": "signing",
+		"nats-password": "of NATS", "ca.crt": "not looked at here",
 		"config.yaml": "sites: [{name: shop, url: https://shop.example.com}]\nreceivers: [{name: screen, console: {}}]\n",
 	}
 	eachRendering(t, func(t *testing.T, o *objects) {
 		p := newPod(t, o, theirs)
-		out, err := p.command("validate", "--config="+p.root+"/etc/esawatch/config/config.yaml").CombinedOutput()
+		args := []string{"validate"}
+		for _, a := range p.args {
+			if strings.HasPrefix(a, "--config=") {
+				args = append(args, a)
+			}
+		}
+		out, err := p.command(args...).CombinedOutput()
 		if strings.HasSuffix(t.Name(), "/defaults") {
 			if err == nil || !strings.Contains(string(out), "there is no site") {
 				t.Errorf("with the defaults validate says %v\n%s", err, out)
@@ -38,7 +45,7 @@ func TestProgramTakesTheConfiguration(t *testing.T) {
 // the values do: no key left out, no number or duration written another way.
 func TestConfigurationIsWholeAndUnchanged(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"small", "full", "locked"} {
+	for _, name := range []string{"small", "full", "locked", "cluster"} {
 		file := valuesFiles(t)[name]
 		text, err := os.ReadFile(file)
 		if err != nil {

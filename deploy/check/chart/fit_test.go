@@ -69,8 +69,12 @@ func checkNames(t *testing.T, o *objects) {
 	}
 	for _, v := range o.sets {
 		check("StatefulSet", v.ObjectMeta)
-		checkLabels(t, "the pod", v.Spec.Template.Labels)
 	}
+	for _, v := range o.deployments {
+		check("Deployment", v.ObjectMeta)
+	}
+	template, _ := o.pods(t)
+	checkLabels(t, "the pod", template.Labels)
 	for _, v := range o.policies {
 		check("NetworkPolicy", v.ObjectMeta)
 	}
@@ -101,8 +105,8 @@ func checkLabels(t *testing.T, name string, all map[string]string) {
 // release.
 func checkSelectors(t *testing.T, o *objects) {
 	t.Helper()
-	set := o.set(t)
-	pod := labels.Set(set.Spec.Template.Labels)
+	template, own := o.pods(t)
+	pod := labels.Set(template.Labels)
 	other := maps.Clone(pod)
 	other["app.kubernetes.io/instance"] = "another"
 	selects := func(what string, s *metav1.LabelSelector) {
@@ -114,7 +118,12 @@ func checkSelectors(t *testing.T, o *objects) {
 			t.Errorf("%s selects by %s; the pods have %s", what, selector, pod)
 		}
 	}
-	selects("the StatefulSet", set.Spec.Selector)
+	selects("what makes the pods", own)
+	for _, v := range template.Spec.TopologySpreadConstraints {
+		if v.MatchLabelKeys != nil {
+			selects("what spreads them", v.LabelSelector)
+		}
+	}
 	for _, v := range o.budgets {
 		selects("the PodDisruptionBudget", v.Spec.Selector)
 	}
@@ -126,8 +135,10 @@ func checkSelectors(t *testing.T, o *objects) {
 	}
 	service := o.services[0]
 	selects("the Service", &metav1.LabelSelector{MatchLabels: service.Spec.Selector})
-	if set.Spec.ServiceName != service.Name {
-		t.Errorf("the StatefulSet is of the service %q, want %q", set.Spec.ServiceName, service.Name)
+	for _, v := range o.sets {
+		if v.Spec.ServiceName != service.Name {
+			t.Errorf("the StatefulSet is of the service %q, want %q", v.Spec.ServiceName, service.Name)
+		}
 	}
 	for _, v := range o.monitors {
 		selector, err := metav1.LabelSelectorAsSelector(&v.Spec.Selector)
@@ -212,9 +223,8 @@ func environment(c corev1.Container) map[string]string {
 // that the state is on /data, and that what changes is mounted so that it can.
 func checkVolumes(t *testing.T, o *objects) {
 	t.Helper()
-	set := o.set(t)
 	volumes := map[string]bool{}
-	for _, v := range set.Spec.Template.Spec.Volumes {
+	for _, v := range o.pod(t).Volumes {
 		volumes[v.Name] = true
 		for name, optional := range secretsOf(v) {
 			if !optional && name != "theirs" && !slices.ContainsFunc(o.secrets, func(s *corev1.Secret) bool { return s.Name == name }) {
@@ -225,11 +235,13 @@ func checkVolumes(t *testing.T, o *objects) {
 			t.Errorf("the volume %s is of a ConfigMap %q that is not there", v.Name, v.ConfigMap.Name)
 		}
 	}
-	for _, c := range set.Spec.VolumeClaimTemplates {
-		if volumes[c.Name] {
-			t.Errorf("the volume %s is there twice", c.Name)
+	for _, set := range o.sets {
+		for _, c := range set.Spec.VolumeClaimTemplates {
+			if volumes[c.Name] {
+				t.Errorf("the volume %s is there twice", c.Name)
+			}
+			volumes[c.Name] = true
 		}
-		volumes[c.Name] = true
 	}
 	paths := map[string]string{}
 	for _, m := range o.container(t).VolumeMounts {
@@ -276,7 +288,7 @@ func secretsOf(v corev1.Volume) map[string]bool {
 // token of it.
 func checkAccount(t *testing.T, o *objects) {
 	t.Helper()
-	pod := o.set(t).Spec.Template.Spec
+	pod := o.pod(t)
 	if pod.AutomountServiceAccountToken == nil || *pod.AutomountServiceAccountToken {
 		t.Error("the pod gets a token")
 	}

@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer/json"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
@@ -69,6 +70,7 @@ type objects struct {
 	secrets         []*corev1.Secret
 	services        []*corev1.Service
 	sets            []*appsv1.StatefulSet
+	deployments     []*appsv1.Deployment
 	policies        []*networkingv1.NetworkPolicy
 	ingresses       []*networkingv1.Ingress
 	budgets         []*policyv1.PodDisruptionBudget
@@ -76,19 +78,31 @@ type objects struct {
 	rules           []*monitoringv1.PrometheusRule
 }
 
-// set is the StatefulSet, of which there is always one.
-func (o *objects) set(t testing.TB) *appsv1.StatefulSet {
+// pods are what the pods are made of: by the StatefulSet of one agent, or by the
+// Deployment of several. There is always one of the two.
+func (o *objects) pods(t testing.TB) (*corev1.PodTemplateSpec, *metav1.LabelSelector) {
 	t.Helper()
-	if len(o.sets) != 1 {
-		t.Fatalf("%d StatefulSets, want 1", len(o.sets))
+	switch {
+	case len(o.sets) == 1 && len(o.deployments) == 0:
+		return &o.sets[0].Spec.Template, o.sets[0].Spec.Selector
+	case len(o.sets) == 0 && len(o.deployments) == 1:
+		return &o.deployments[0].Spec.Template, o.deployments[0].Spec.Selector
 	}
-	return o.sets[0]
+	t.Fatalf("%d StatefulSets and %d Deployments, want one of them", len(o.sets), len(o.deployments))
+	return nil, nil
+}
+
+// pod is the specification of each pod.
+func (o *objects) pod(t testing.TB) *corev1.PodSpec {
+	t.Helper()
+	template, _ := o.pods(t)
+	return &template.Spec
 }
 
 // container is that of the program.
 func (o *objects) container(t testing.TB) corev1.Container {
 	t.Helper()
-	all := o.set(t).Spec.Template.Spec.Containers
+	all := o.pod(t).Containers
 	if len(all) != 1 {
 		t.Fatalf("%d containers, want 1", len(all))
 	}
@@ -154,6 +168,8 @@ func (o *objects) add(t testing.TB, object runtime.Object) {
 		o.services = append(o.services, v)
 	case *appsv1.StatefulSet:
 		o.sets = append(o.sets, v)
+	case *appsv1.Deployment:
+		o.deployments = append(o.deployments, v)
 	case *networkingv1.NetworkPolicy:
 		o.policies = append(o.policies, v)
 	case *networkingv1.Ingress:

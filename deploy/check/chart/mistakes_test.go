@@ -15,6 +15,7 @@ func TestMistakesAreRefused(t *testing.T) {
 	helmPath(t) // skips all of it, not each
 	for name, c := range map[string]struct{ values, want string }{
 		"a key that is none":             {"replica: 1", "'replica' not allowed"},
+		"several that know nothing":      {"replicas: 2", "replicas: got 2, want 1 without cluster.urls"},
 		"a key inside":                   {"persistence: {enable: true}", "'enable' not allowed"},
 		"text for a number":              {"replicas: two", "at '/replicas': got string, want integer"},
 		"less than none":                 {"replicas: -1", "/replicas"},
@@ -54,6 +55,20 @@ func TestMistakesAreRefused(t *testing.T) {
 		"the configuration's type":       {"config: {agent: {max_concurrent_checks: many}}", "/config/agent/max_concurrent_checks"},
 		"a receiver with no kind's name": {"config: {receivers: [{name: oncall, slak: {}}]}", "'slak' not allowed"},
 
+		"a cluster's key":               {"cluster: {url: nats://a:4222}", "'url' not allowed"},
+		"a cluster's address":           {"cluster: {urls: [http://a:4222]}", "/cluster/urls/0"},
+		"a cluster's secret in sight":   {"cluster: {urls: [nats://a:4222], username: u, password: secret}", "'password' not allowed"},
+		"a cluster's file elsewhere":    {"cluster: {urls: [nats://a:4222], credentials_file: /tmp/user.creds}", "/cluster/credentials_file"},
+		"a cluster's quorum":            {"cluster: {urls: [nats://a:4222], quorum: most}", "/cluster/quorum"},
+		"a cluster's replicas":          {"cluster: {urls: [nats://a:4222], replicas: 6}", "/cluster/replicas"},
+		"a cluster's bucket":            {"cluster: {urls: [nats://a:4222], bucket: a.b}", "/cluster/bucket"},
+		"a cluster's period":            {"cluster: {urls: [nats://a:4222], alone_after: 60}", "/cluster/alone_after"},
+		"a cluster in config":           {"config: {cluster: {urls: [nats://a:4222]}}", "config.cluster: give it as cluster"},
+		"a cluster without servers":     {"cluster: {username: u, password_file: /etc/esawatch/nats/p}", "cluster.urls: the servers of NATS"},
+		"a cluster nowhere":             {"{cluster: {urls: [nats://a:4222]}, replicas: 2}", "location.value: cluster.urls wants it set"},
+		"a cluster in many places":      {"{cluster: {urls: [nats://a:4222]}, location: {fromNode: true}}", "location.fromNode and cluster.urls"},
+		"a cluster's user alone":        {"{cluster: {urls: [nats://a:4222], username: u}, location: {value: fra-1}}", "cluster.username and cluster.password_file go together"},
+		"a cluster's Secret":            {"{cluster: {urls: [nats://a:4222], credentials_file: /etc/esawatch/nats/user.creds}, location: {value: fra-1}}", "cluster.existingSecret: the Secret that has user.creds (credentials_file)"},
 		"the chart's folder":            {"config: {agent: {data_dir: /var/lib}}", "config.agent.data_dir is set by the chart"},
 		"the chart's address":           {`config: {web: {listen: ":80"}}`, "config.web.listen is set by the chart"},
 		"the chart's address of probes": {`config: {web: {health_listen: ":80"}}`, "config.web.health_listen is set by the chart"},

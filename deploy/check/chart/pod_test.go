@@ -19,7 +19,7 @@ import (
 	"github.com/esawatch/esawatch/deploy/check/stack"
 )
 
-// pod stands for what the kubelet makes of the StatefulSet: its files, laid out
+// pod stands for what the kubelet makes of a pod: its files, laid out
 // as it does, and the environment and the arguments of the program. All paths
 // are below a folder of the test, in what the files say too.
 type pod struct {
@@ -69,7 +69,7 @@ func (p *pod) inside(text string) string {
 // content is what a volume holds; nil for the state.
 func (p *pod) content(volume string, theirs map[string]string) map[string]string {
 	p.t.Helper()
-	for _, v := range p.objects.set(p.t).Spec.Template.Spec.Volumes {
+	for _, v := range p.objects.pod(p.t).Volumes {
 		if v.Name != volume {
 			continue
 		}

@@ -60,7 +60,7 @@ func TestFirstSecretNeedsNoNewPod(t *testing.T) {
 	if len(after.secrets) != len(before.secrets)+1 {
 		t.Fatalf("%d Secrets, then %d", len(before.secrets), len(after.secrets))
 	}
-	if diff := cmp.Diff(before.set(t).Spec.Template, after.set(t).Spec.Template, cmp.Comparer(resource.Quantity.Equal)); diff != "" {
+	if diff := cmp.Diff(before.pod(t), after.pod(t), cmp.Comparer(resource.Quantity.Equal)); diff != "" {
 		t.Errorf("the first secret makes another pod:\n%s", diff)
 	}
 }
@@ -108,7 +108,7 @@ func TestMountedFilesReload(t *testing.T) {
 	if took > soon {
 		t.Errorf("a changed ConfigMap was in force after %v", took)
 	}
-	if diff := cmp.Diff(p.objects.set(t).Spec.Template, upgraded.set(t).Spec.Template, cmp.Comparer(resource.Quantity.Equal)); diff != "" {
+	if diff := cmp.Diff(p.objects.pod(t), upgraded.pod(t), cmp.Comparer(resource.Quantity.Equal)); diff != "" {
 		t.Errorf("another configuration makes another pod, which would be restarted:\n%s", diff)
 	}
 

@@ -12,7 +12,7 @@ import (
 func TestRestricted(t *testing.T) {
 	t.Parallel()
 	eachRendering(t, func(t *testing.T, o *objects) {
-		spec := o.set(t).Spec.Template.Spec
+		spec := o.pod(t)
 		if spec.HostNetwork || spec.HostPID || spec.HostIPC || len(spec.InitContainers) > 0 {
 			t.Error("the pod uses its host, or has other containers")
 		}

@@ -51,6 +51,31 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 {{- end -}}
 
+{{/* The section cluster of the configuration: what is set. */}}
+{{- define "esawatch.cluster" -}}
+{{- $section := dict -}}
+{{- range $key, $value := omit .Values.cluster "existingSecret" "tls" -}}
+{{- if $value -}}{{- $_ := set $section $key $value -}}{{- end -}}
+{{- end -}}
+{{- $tls := dict -}}
+{{- range $key, $value := .Values.cluster.tls -}}
+{{- if $value -}}{{- $_ := set $tls $key $value -}}{{- end -}}
+{{- end -}}
+{{- if $tls -}}{{- $_ := set $section "tls" $tls -}}{{- end -}}
+{{- toYaml (dict "cluster" $section) -}}
+{{- end -}}
+
+{{/* The ports of the servers of NATS, each once. */}}
+{{- define "esawatch.natsPorts" -}}
+{{- $ports := list -}}
+{{- range .Values.cluster.urls -}}
+{{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" (trimSuffix "/" .)) -}}
+{{- if not $port -}}{{- $port = get (dict "ws" "80" "wss" "443") (lower (first (splitList ":" .))) | default "4222" -}}{{- end -}}
+{{- $ports = append $ports (int $port) -}}
+{{- end -}}
+{{- $ports | uniq | toJson -}}
+{{- end -}}
+
 {{/* Mistakes that a schema cannot name so that one sees what to do. */}}
 {{- define "esawatch.check" -}}
 {{- $config := .Values.config -}}
@@ -84,6 +109,33 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 {{- if and (or .Values.location.value .Values.location.fromNode) $agent.location -}}
 {{- fail "location and config.agent.location: give one of the two" -}}
+{{- end -}}
+{{- if hasKey $config "cluster" -}}
+{{- fail "config.cluster: give it as cluster, beside config; it makes a Deployment of the StatefulSet" -}}
+{{- end -}}
+{{- $cluster := .Values.cluster -}}
+{{- if not $cluster.urls -}}
+{{- if gt (int .Values.replicas) 1 -}}
+{{- fail (printf "replicas: got %d, want 1 without cluster.urls: agents that do not know of each other all check everything and all tell of it" (int .Values.replicas)) -}}
+{{- end -}}
+{{- if or $cluster.existingSecret $cluster.credentials_file $cluster.username $cluster.password_file $cluster.region -}}
+{{- fail "cluster.urls: the servers of NATS, without which the rest of cluster is of no use" -}}
+{{- end -}}
+{{- else -}}
+{{- if .Values.location.fromNode -}}
+{{- fail "location.fromNode and cluster.urls: the agents of a release are one location and have one vote; give location.value, or install a release for each place" -}}
+{{- end -}}
+{{- if not (or .Values.location.value $agent.location) -}}
+{{- fail "location.value: cluster.urls wants it set. All agents of a release are one location, share its checks and have one vote; without it each pod's name would be a location of its own" -}}
+{{- end -}}
+{{- if ne (empty $cluster.username) (empty $cluster.password_file) -}}
+{{- fail "cluster.username and cluster.password_file go together" -}}
+{{- end -}}
+{{- range $key, $file := merge (pick $cluster "credentials_file" "password_file") $cluster.tls -}}
+{{- if and (hasPrefix "/etc/esawatch/nats/" $file) (not $cluster.existingSecret) -}}
+{{- fail (printf "cluster.existingSecret: the Secret that has %s (%s)" (base $file) $key) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- if and .Values.ingress.enabled (not .Values.ingress.host) -}}
 {{- fail "ingress.host: the name under which the page is reached" -}}
