@@ -34,7 +34,7 @@ func TestConventions(t *testing.T) {
 			t.Errorf("%s is not in the README's table", r.Alert)
 		}
 		switch r.Labels["severity"] {
-		case "warning", "critical", `{{ or $labels.severity "critical" }}`:
+		case "info", "warning", "critical", `{{ or $labels.severity "critical" }}`:
 		default:
 			t.Errorf("%s: its severity is %q", r.Alert, r.Labels["severity"])
 		}

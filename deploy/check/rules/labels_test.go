@@ -55,7 +55,14 @@ func exported(t *testing.T) metrics {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := metrics{"up": setOf("job", "instance")}
+	// Those of agents that judge together, which a single one does not have.
+	known := metrics{
+		"up":                         setOf("job", "instance"),
+		"esawatch_cluster_connected": setOf("job", "instance"),
+		"esawatch_cluster_alone":     setOf("job", "instance"),
+		"esawatch_cluster_members":   setOf("job", "instance", "location"),
+		"esawatch_check_locations":   setOf("job", "instance", "location", "site", "check", "view"),
+	}
 	for _, m := range regexp.MustCompile(`(?m)^([a-z_]+)\{([a-z_,]*)\} (\w+)$`).FindAllStringSubmatch(string(text), -1) {
 		own := setOf(strings.Split(m[2], ",")...).without("").with("job", "instance")
 		known[m[1]] = own
@@ -86,6 +93,9 @@ func (known metrics) labelsOf(expr parser.Expr) (set, error) {
 		inner, err := known.labelsOf(e.Expr)
 		if err != nil {
 			return nil, err
+		}
+		if e.Op == parser.TOPK || e.Op == parser.BOTTOMK { // some of what there is, as it is
+			return inner, within("by", e.Grouping, inner)
 		}
 		if e.Without {
 			return inner.without(e.Grouping...), nil
@@ -135,7 +145,7 @@ func (known metrics) binary(e *parser.BinaryExpr) (set, error) {
 		if err := within("group_left", match.Include, right); err != nil {
 			return nil, err
 		}
-	case len(match.MatchingLabels) == 0 && !slices.Equal(keys(left), keys(right)):
+	case e.Op != parser.LOR && len(match.MatchingLabels) == 0 && !slices.Equal(keys(left), keys(right)):
 		return nil, fmt.Errorf("%s: the sides have labels %v and %v, so nothing matches", e, keys(left), keys(right))
 	}
 	switch {
@@ -244,6 +254,8 @@ func TestLabelsOf(t *testing.T) {
 		`esawatch_agent_online and esawatch_notification_queue_length`:                  "nothing matches",
 		`rate(esawatch_agent_online[5m]) + on (job) sum by (site) (probe_success)`:      "no such label",
 		`label_replace(esawatch_agent_online, "a", "$1", "site", "(.*)")`:               "no label",
+		`topk by (site) (1, probe_success) * on (check) esawatch_check_state`:           "",
+		`topk by (receiver) (1, probe_success)`:                                         "no such label",
 		`histogram_quantile(0.9, rate(esawatch_schedule_delay_seconds_bucket[5m]))`:     "",
 		`probe_success unless on (job, instance) esawatch_agent_online == 0`:            "",
 		`max_over_time(sum by (site) (probe_success)[1h:1m]) > on (site) probe_success`: "",
