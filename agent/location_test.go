@@ -87,3 +87,44 @@ func (l *lockedBuffer) String() string {
 	defer l.mu.Unlock()
 	return l.b.String()
 }
+
+// TestLocationOfSeveralIsSet: of agents that judge together, one whose location
+// nobody has set says so; it is no location that others could share.
+func TestLocationOfSeveralIsSet(t *testing.T) {
+	for name, c := range map[string]struct {
+		agent, cluster string
+		warns          bool
+	}{
+		"of several, the host's":    {"", "cluster: {urls: ['nats://127.0.0.1:1']}\n", true},
+		"of several, set":           {"location: fra-1, ", "cluster: {urls: ['nats://127.0.0.1:1']}\n", false},
+		"of the only one, the host": {"", "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			file := filepath.Join(dir, "config.yaml")
+			text := fmt.Sprintf("agent: {%sdata_dir: %q}\nweb: {listen: 127.0.0.1:0}\n%ssites: [{name: shop, url: http://shop.invalid}]\n",
+				c.agent, filepath.Join(dir, "data"), c.cluster)
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var log lockedBuffer
+			a, err := New(t.Context(), Options{
+				Load: func() (*config.Config, error) {
+					return config.Load([]string{file}, config.Options{Environ: []string{}})
+				},
+				Log: slog.New(slog.NewTextHandler(&log, nil)),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ended, cancel := context.WithCancel(t.Context())
+			cancel()
+			if err := a.Run(ended); err != nil {
+				t.Error(err)
+			}
+			if warned := strings.Contains(log.String(), "agent.location is not set"); warned != c.warns {
+				t.Errorf("it warns: %v, want %v\n%s", warned, c.warns, log.String())
+			}
+		})
+	}
+}

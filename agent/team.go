@@ -60,6 +60,11 @@ type mode struct {
 // newTeam joins the agents that share the configured NATS. It waits for nobody.
 func newTeam(cfg *config.Config, version string, log *slog.Logger, own *incident.Keeper, reg prometheus.Registerer) (*team, error) {
 	c := &cfg.Cluster
+	if cfg.Agent.LocationFromHost {
+		// In containers no two have the same.
+		log.Warn("agent.location is not set, so this host is a location with a vote of its own, and shares its checks with nobody: agents of one place need the same location",
+			"component", "cluster", "location", cfg.Agent.Location)
+	}
 	t := &team{
 		log: log.With("component", "cluster"), location: cfg.Agent.Location, own: own,
 		synced: make(chan struct{}), look: make(chan struct{}, 1), changed: func() {},

@@ -52,7 +52,7 @@ func (l *loader) finishAgent(c *Config) {
 		if host == "" {
 			host, _ = os.Hostname() // an unnamed machine is called "local"
 		}
-		c.Agent.Location = nameFrom(host)
+		c.Agent.Location, c.Agent.LocationFromHost = nameFrom(host), true
 	}
 	c.Web.ExternalURL = strings.TrimRight(c.Web.ExternalURL, "/")
 	if host, port, err := net.SplitHostPort(c.Web.Listen); err == nil && c.Web.ExternalURL == "" {

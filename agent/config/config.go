@@ -45,7 +45,9 @@ func (c *Config) WithoutSites() *Config {
 type Agent struct {
 	// Location is where this agent probes from. Load sets it to the host name
 	// when it is not configured.
-	Location            string        `yaml:"location" rule:"name?" doc:"where this agent probes from, a label of every metric and alert; empty = the host name"`
+	Location string `yaml:"location" rule:"name?" doc:"where this agent probes from, a label of every metric and alert; empty = the host name"`
+	// LocationFromHost is set by Load when the location is not configured.
+	LocationFromHost    bool          `yaml:"-"`
 	DataDir             string        `yaml:"data_dir" rule:"text" doc:"where incidents, queued notifications and silences are kept; relative to the working directory"`
 	MaxConcurrentChecks int           `yaml:"max_concurrent_checks" rule:"int:1-100000" doc:"how many checks run at once; more than this wait for their turn"`
 	UserAgent           string        `yaml:"user_agent" rule:"line" doc:"the User-Agent of every request; empty = esawatch/VERSION"`
