@@ -21,6 +21,9 @@ func (c *counting) Put(store.Entry)               { c.puts.Add(1) }
 func (c *counting) Delete(string, store.Revision) {}
 func (c *counting) Synced()                       { c.synced.Add(1) }
 
+// Broken implements Watcher: nothing is.
+func (c *counting) Broken(string, store.Revision, error) {}
+
 // TestPermissions holds that an account needs no more than deploy/README.md says.
 // The records are so many that the server wants to be told how far they came.
 func TestPermissions(t *testing.T) {

@@ -224,6 +224,10 @@ func (c contract) problems(tree parser.Node) []string {
 					list = append(list, fmt.Sprintf("%s has no label %q", n.Name, m.Name))
 				}
 			}
+		case *parser.AggregateExpr:
+			if made, ok := n.Param.(*parser.StringLiteral); ok { // count_values
+				known[made.Val] = true
+			}
 		case *parser.Call:
 			if n.Func.Name == "label_replace" {
 				known[n.Args[1].(*parser.StringLiteral).Val] = true

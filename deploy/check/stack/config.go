@@ -69,6 +69,9 @@ func (s *Stack) startAgent(t testing.TB, location string) {
 	name := "esawatch-" + location
 	p, address := s.serve(t, name, s.Program, "/-/healthy", func(address string) []string {
 		text := fmt.Sprintf(agentConfig, location, data, s.canary.URL, address, s.accepting.URL, s.failing.URL, s.refusing.URL)
+		if s.nats != "" {
+			text = fmt.Sprintf("cluster: {urls: [%q], replicas: 1}\n", s.nats) + text
+		}
 		if err := os.WriteFile(config, []byte(text+s.sitesConfig()), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -17,6 +17,8 @@ type Options struct {
 	// Locations are the names of the agents, one each, which all watch the same
 	// sites; none = one agent in "fra-1".
 	Locations []string
+	// Together has the agents judge together, over a NATS.
+	Together bool
 	// RuleFiles are loaded into Prometheus as they are.
 	RuleFiles []string
 	// Alertmanager tells to start one, to which Prometheus sends its alerts.
@@ -41,6 +43,7 @@ type Stack struct {
 	sites  map[string]*Site
 	canary *Site
 	caFile string
+	nats   string // address of the NATS over which the agents judge together; "" = they do not
 
 	accepting, failing, refusing *Site // what the receivers send to
 }
@@ -86,6 +89,9 @@ func Start(t testing.TB, opts Options) *Stack {
 	s.caFile = writeFile(t, "ca.pem", string(ca.pem()))
 	s.startSites(t, ca)
 	s.startReceivers(t)
+	if opts.Together {
+		s.nats = startNATS(t)
+	}
 	for _, location := range opts.Locations {
 		s.startAgent(t, location)
 	}
