@@ -32,6 +32,9 @@ func TestEveryQueryHasData(t *testing.T) {
 			untilBroken(t, s)
 			for _, b := range boards(t) {
 				values := b.chosen(t, s)
+				if native {
+					shownOnce(t, s, b, values)
+				}
 				for _, p := range b.shown() {
 					for _, q := range p.Targets {
 						where := fmt.Sprintf("%s: %s %s", b.file, p.Title, q.RefID)
@@ -51,6 +54,23 @@ func TestEveryQueryHasData(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// shownOnce demands that what both agents show is one incident, and one row.
+func shownOnce(t *testing.T, s *stack.Stack, b board, values map[string]string) {
+	t.Helper()
+	for _, p := range b.shown() {
+		expr, _ := fill(p.Targets[0].Expr, values)
+		switch p.Title {
+		case "Open incidents":
+			open := float64(s.Query(t, `count(max by (site) (esawatch_incident_open) == 1)`)[0].Value)
+			s.Until(t, expr, 10*time.Second, stack.Is(open))
+		case "What is broken, and what to do":
+			for _, row := range s.Query(t, "count by (site, condition, fault, severity) ("+expr+") > 1") {
+				t.Errorf("%s: %s has %v rows of %v", b.file, p.Title, row.Value, row.Metric)
+			}
+		}
 	}
 }
 

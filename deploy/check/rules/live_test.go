@@ -113,6 +113,32 @@ func healthy(t *testing.T, s *stack.Stack) {
 	}
 }
 
+// TestTogetherAlertsOnce has agents in two places judge together: what both show
+// is one alert, of no location, until one of them is gone.
+func TestTogetherAlertsOnce(t *testing.T) {
+	t.Parallel()
+	s := stack.Start(t, stack.Options{Locations: []string{"fra-1", "sin-1"}, RuleFiles: shortened(t), Together: true})
+	alerts := func(labels string) string { return `ALERTS{alertstate="firing",` + labels + `}` }
+	s.Until(t, `count(site_condition:esawatch_incident_open:info{site="blog",condition="522"})`, 40*time.Second, stack.Is(2))
+	down := `alertname="EsawatchSiteDown",site="blog"`
+	s.Until(t, `count(`+alerts(down)+`)`, 40*time.Second, stack.Is(1))
+	for _, v := range s.Query(t, alerts(down)) {
+		for _, name := range []model.LabelName{"location", "instance"} {
+			if v.Metric[name] != "" {
+				t.Errorf("it has the %s %s", name, v.Metric[name])
+			}
+		}
+	}
+	s.Until(t, `count(`+alerts(`alertname="EsawatchNotificationQueueStuck",receiver="broken"`)+`)`, 40*time.Second, stack.Is(1))
+	s.Until(t, `count(location:esawatch_cluster_members:max == 1)`, 40*time.Second, stack.Is(2))
+	if v := s.Query(t, alerts(`alertname=~"EsawatchCutOff|EsawatchAlone|EsawatchMembersMissing|EsawatchBelowQuorum"`)); len(v) > 0 {
+		t.Errorf("fires, and should not: %v", v)
+	}
+	s.Agents[1].Kill()
+	s.Until(t, alerts(`alertname="EsawatchMembersMissing",location="sin-1"`), 40*time.Second, nil)
+	healthy(t, s)
+}
+
 // shortened are copies of the rule files that differ in time alone: nothing
 // waits before it alerts or goes on after it, and every group is evaluated at
 // each second. Windows and thresholds are as they are.
