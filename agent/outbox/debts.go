@@ -88,6 +88,12 @@ func (w *worker) look(site string) {
 			items = append(items, it)
 		}
 	}
+	for _, it := range items {
+		was := slices.IndexFunc(w.items[site], func(was *item) bool { return was.id == it.id })
+		if it.delivery.Attempts > 0 && (was < 0 || it.delivery.Attempts > w.items[site][was].delivery.Attempts) {
+			w.note(it.id).plan = w.plans // an agent failed under this plan: that pause counts
+		}
+	}
 	for _, was := range w.items[site] {
 		if !slices.ContainsFunc(items, func(it *item) bool { return it.id == was.id }) {
 			delete(w.notes, was.id)

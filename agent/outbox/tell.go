@@ -81,8 +81,8 @@ func (w *worker) begin(ctx context.Context, d debt) (t *telling, ok bool) {
 		inc, ok = rec.Incidents[i], true
 		t.attempt.Seq = inc.Seq
 		was := inc.Deliveries[w.name]
-		if !w.claimed(w.note(d.id), &was, time.Now()).IsZero() {
-			ok = false // another agent is at it
+		if w.outrun(d, &was) || !w.claimed(w.note(d.id), &was, time.Now()).IsZero() {
+			ok = false // another agent is at it, or was
 			return rec, false
 		}
 		if d.again || was.Sending == t.attempt.Seq && was.Digest == t.attempt.Digest && was.Claim == t.attempt.By {

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"slices"
 	"time"
 
 	"github.com/esawatch/esawatch/agent/incident"
@@ -38,9 +39,11 @@ const (
 // claim is another agent's, and since when this one has seen it unchanged.
 // Clocks of different machines need not agree for that.
 type claim struct {
-	agent string
-	seq   int
-	since time.Time
+	agent    string
+	seq      int
+	attempts int       // in vain before it
+	begun    time.Time // by the clock of who made it: it only tells claims apart
+	since    time.Time
 }
 
 // claimed is until when an attempt of another agent holds up this one: the zero
@@ -51,8 +54,10 @@ func (w *worker) claimed(n *note, d *incident.Delivery, now time.Time) time.Time
 		n.claim = claim{}
 		return time.Time{}
 	}
-	if n.claim.agent != d.Claim || n.claim.seq != d.Sending {
-		n.claim = claim{d.Claim, d.Sending, now}
+	c := claim{d.Claim, d.Sending, d.Attempts, d.SendingAt, n.claim.since}
+	if c != n.claim {
+		c.since = now
+		n.claim = c
 	}
 	stands := w.out.opts.SendTimeout + claimMargin
 	if !t.Alive(d.Claim) {
@@ -63,6 +68,16 @@ func (w *worker) claimed(n *note, d *incident.Delivery, now time.Time) time.Time
 		return time.Time{}
 	}
 	return until
+}
+
+// outrun tells whether another agent has tried in vain since the worker looked,
+// so that the debt is put off. d is what the record says now.
+func (w *worker) outrun(t debt, d *incident.Delivery) bool {
+	if w.out.opts.Turns == nil || t.again {
+		return false
+	}
+	i := slices.IndexFunc(w.items[t.site], func(it *item) bool { return it.id == t.id })
+	return i >= 0 && d.Attempts > w.items[t.site][i].delivery.Attempts
 }
 
 // turn is when this agent may pay a debt that is due.

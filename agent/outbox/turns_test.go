@@ -326,3 +326,59 @@ func TestQueueOfTheOthers(t *testing.T) {
 		}
 	})
 }
+
+// The pause that a receiver asks for is one for all agents, whoever was asked and
+// also after a reload.
+func TestPauseForAll(t *testing.T) {
+	for _, reload := range []bool{false, true} {
+		bubble(t, func(t *testing.T) {
+			_, _, in, agents := crew(t)
+			if reload {
+				for _, a := range agents {
+					a.SetReceivers([]outbox.Receiver{receiver("oncall", in)}, settings)
+				}
+				time.Sleep(time.Second)
+			}
+			in.set(func(context.Context, notify.Notification) (notify.Receipt, error) {
+				return nil, notify.RetryAfter(errors.New("throttled"), 5*time.Minute)
+			})
+			agents["b"].result(t, resultOf(fails))
+			time.Sleep(4 * time.Minute)
+			if n := len(in.messages()); n != 1 {
+				t.Errorf("reloaded %t: asked %d times within the pause that it wants, want once", reload, n)
+			}
+			in.set(nil)
+			time.Sleep(3 * time.Minute)
+			if got := in.messages(); len(got) != 2 || !got[1].ok {
+				t.Errorf("reloaded %t: asked %d times, want it told after the pause", reload, len(got))
+			}
+		})
+	}
+}
+
+// A second attempt has a claim of its own, which stands as long as the first.
+func TestClaimOfASecondAttempt(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		_, _, in, agents := crew(t)
+		in.set(func(ctx context.Context, _ notify.Notification) (notify.Receipt, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		})
+		agents["b"].result(t, resultOf(fails))
+		time.Sleep(34 * time.Second) // the first attempt runs
+		in.set(func(context.Context, notify.Notification) (notify.Receipt, error) {
+			time.Sleep(20 * time.Second) // and the second
+			return nil, nil
+		})
+		time.Sleep(2 * time.Minute)
+		told := 0
+		for _, m := range in.messages() {
+			if m.ok {
+				told++
+			}
+		}
+		if told != 1 || len(in.messages()) != 2 {
+			t.Errorf("%d attempts, of which %d worked: want 2 and 1", len(in.messages()), told)
+		}
+	})
+}
