@@ -50,6 +50,7 @@ type both struct{}
 func (both) Voters(string, string, time.Duration) ([]string, map[string]string) {
 	return []string{"fra", "lon"}, nil
 }
+func (both) Behind(string) time.Duration { return 0 }
 func (both) Watched(string, string) bool { return false }
 
 // sees has the agent take in a failure that a location saw so long ago.

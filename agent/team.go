@@ -129,6 +129,9 @@ func (t *team) Voters(site, check string, stale time.Duration) (locations []stri
 	return t.member.Voters(checks.FullName(site, check), stale)
 }
 
+// Behind implements incident.Panel.
+func (t *team) Behind(location string) time.Duration { return t.member.Behind(location) }
+
 // Watched implements incident.Panel.
 func (t *team) Watched(site, check string) bool {
 	return t.member.Watched(checks.FullName(site, check))

@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"time"
 )
 
 // beatVersion is written into each beat. A member reads the beats of any version:
 // what it does not know of one it leaves alone.
 const beatVersion = 1
+
+// farClock is the largest difference between two clocks that is believed.
+const farClock = 24 * time.Hour
 
 // maxBeat bounds a beat in bytes.
 const maxBeat = 4 << 10
@@ -24,6 +28,8 @@ type beat struct {
 	URL      string `json:"url,omitempty"`     // of its status page
 	// Checks tells the sets of checks of different configurations apart.
 	Checks uint64 `json:"checks,string"`
+	// At is the member's clock, in milliseconds since 1970; 0 = not told.
+	At int64 `json:"at,omitempty"`
 	// Offline is set while the member's own network is down, as far as it knows.
 	Offline bool `json:"offline,omitempty"`
 	// Hello asks the others to tell of themselves at once.
@@ -57,4 +63,16 @@ func parseBeat(raw []byte) (beat, error) {
 		return b, errors.New("beat: more text than there is room for")
 	}
 	return b, nil
+}
+
+// behind is how far the sender's clock is behind that of who hears the beat now.
+// Of one that does not tell, or that cannot be true, it is 0.
+func (b *beat) behind(now time.Time) time.Duration {
+	if b.At == 0 {
+		return 0
+	}
+	if d := now.Sub(time.UnixMilli(b.At)); d.Abs() <= farClock {
+		return d
+	}
+	return 0
 }

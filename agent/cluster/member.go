@@ -67,6 +67,9 @@ type peer struct {
 	beat
 	last time.Time // when it was heard, by our clock
 	gone bool
+	// behind is how far its clock is behind ours; below 0 it is ahead. The way of
+	// the beat is part of it.
+	behind time.Duration
 }
 
 // live tells whether the peer is there.
@@ -216,7 +219,7 @@ func (m *Member) beat(hello, leaving bool) {
 	m.mu.Lock()
 	b := beat{
 		Version: beatVersion, ID: m.id, Location: m.opts.Location, Region: m.opts.Region, Program: m.opts.Version,
-		URL: m.url, Checks: m.digest, Offline: m.offline, Hello: hello, Leaving: leaving,
+		At: time.Now().UnixMilli(), URL: m.url, Checks: m.digest, Offline: m.offline, Hello: hello, Leaving: leaving,
 	}
 	m.mu.Unlock()
 	raw, err := json.Marshal(b)
@@ -247,14 +250,14 @@ func (m *Member) hear(msg *nats.Msg) {
 	was := p != nil && p.live(now)
 	moved := p != nil && p.Offline != b.Offline
 	if p == nil {
-		if len(m.peers) >= maxPeers || b.Leaving {
+		if b.Leaving || len(m.peers) >= maxPeers && !m.makeRoom() {
 			m.mu.Unlock()
 			return
 		}
 		p = &peer{}
 		m.peers[b.ID] = p
 	}
-	p.beat, p.last, p.gone = b, now, false
+	p.beat, p.last, p.gone, p.behind = b, now, false, b.behind(now)
 	if b.Leaving {
 		delete(m.peers, b.ID)
 	}
@@ -270,6 +273,20 @@ func (m *Member) hear(msg *nats.Msg) {
 	if !known {
 		m.ask(b)
 	}
+}
+
+// makeRoom forgets the member that has been silent for longest, so that agents
+// which started again and again do not keep out one that lives. The bool is false
+// when all are there. The caller holds m.mu.
+func (m *Member) makeRoom() bool {
+	oldest := ""
+	for id, p := range m.peers {
+		if p.gone && (oldest == "" || p.last.Before(m.peers[oldest].last)) {
+			oldest = id
+		}
+	}
+	delete(m.peers, oldest)
+	return oldest != ""
 }
 
 // expire marks those that were not heard of for too long.

@@ -62,6 +62,24 @@ func (m *Member) Voters(check string, stale time.Duration) (locations []string, 
 	return locations, regions
 }
 
+// Behind is how far the clock of a location is behind ours, of several members the
+// one that is furthest; 0 for our own, and where it is not known.
+func (m *Member) Behind(location string) time.Duration {
+	if location == m.opts.Location {
+		return 0
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var behind time.Duration
+	known := false
+	for _, p := range m.peers {
+		if p.Location == location && !p.gone && (!known || p.behind > behind) {
+			behind, known = p.behind, true
+		}
+	}
+	return behind
+}
+
 // Watched tells whether another member that is there has the check.
 func (m *Member) Watched(check string) bool {
 	now := time.Now()

@@ -46,6 +46,9 @@ type Panel interface {
 	// Voters are the locations whose vote on a check counts now, and their regions,
 	// "" where one has none. A location that has been silent for stale has no vote.
 	Voters(site, check string, stale time.Duration) (locations []string, regions map[string]string)
+	// Behind is how far the clock of a location is behind this agent's; below 0 it
+	// is ahead.
+	Behind(location string) time.Duration
 	// Watched tells whether another agent has the check in its configuration.
 	Watched(site, check string) bool
 }
@@ -161,6 +164,10 @@ func (k *Keeper) observe(ctx context.Context, s *site, r checks.Result, p Policy
 	p.Mutes = k.mutes(end(r))
 	if k.opts.Panel != nil {
 		p.Locations, p.Regions = k.opts.Panel.Voters(r.Site, r.Check, p.Stale)
+		p.Behind = make(map[string]time.Duration, len(p.Locations))
+		for _, location := range p.Locations {
+			p.Behind[location] = k.opts.Panel.Behind(location)
+		}
 	}
 	_, err := k.change(ctx, s, func(rec Record) (Record, bool) { return Next(rec, r, p) })
 	return err
@@ -199,6 +206,9 @@ func (k *Keeper) SetPolicies(ctx context.Context, policies map[string]Policy, t 
 	}
 	k.config.Store(next)
 	defer k.quieten(ctx)
+	if k.opts.Shared && !k.opts.Usable() {
+		return nil // nor is it known what the others have: Run does it
+	}
 	return k.removeGone(ctx)
 }
 

@@ -202,7 +202,7 @@ func (c CheckState) at(r checks.Result, p Policy) CheckState {
 		case name == location:
 			streaks[name] = s
 		case slices.Contains(p.Locations, name):
-			if !s.stale(r.StartedAt, p.Stale) {
+			if !s.stale(r.StartedAt.Add(-p.Behind[name]), p.Stale) {
 				streaks[name] = s
 			}
 		case len(p.Locations) == 0:

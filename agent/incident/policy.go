@@ -19,6 +19,9 @@ type Policy struct {
 	// Stale is the age at which what another location saw last is no vote any
 	// more; 0 = never. What still fails is saved again within half of it.
 	Stale time.Duration
+	// Behind is by how much a location's clock is behind that of the result, which
+	// the keeper sets too: the age of what it saw is not to depend on that.
+	Behind map[string]time.Duration
 	// Single is set when the agent judges alone what several should.
 	Single bool
 

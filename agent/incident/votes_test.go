@@ -135,6 +135,7 @@ func TestStaleVote(t *testing.T) {
 type voting []string
 
 func (v voting) Voters(string, string, time.Duration) ([]string, map[string]string) { return v, nil }
+func (v voting) Behind(string) time.Duration                                        { return 0 }
 func (v voting) Watched(string, string) bool                                        { return false }
 
 // Agents that write the same record at once lose nothing of each other, and open
@@ -309,5 +310,57 @@ func TestNewerRecordIsNotOverwritten(t *testing.T) {
 	}
 	if e, _ := kv.Get(t.Context(), sitePrefix+"shop"); string(e.Value) != newer {
 		t.Errorf("the record is now %s", e.Value)
+	}
+}
+
+// Clocks that are minutes apart cost no location its vote: the age of what it saw
+// is measured on one clock.
+func TestVotesByOtherClocks(t *testing.T) {
+	behind := map[string]int{"fra": 300, "lon": 0, "sin": -200} // in seconds, by true time
+	var rec Record
+	for round := range 3 {
+		for _, location := range []string{"fra", "lon", "sin"} {
+			p := three
+			p.Failures = 2
+			p.Behind = make(map[string]time.Duration)
+			for other, s := range behind {
+				p.Behind[other] = time.Duration(s-behind[location]) * time.Second
+			}
+			what := "522"
+			if location == "sin" {
+				what = "ok"
+			}
+			rec, _ = Next(rec, from(location, what, 1000+30*round-behind[location]), p)
+		}
+	}
+	if states(rec) != "a=firing" || len(rec.Incidents) != 1 {
+		t.Errorf("%s, %d incidents: want two of three to be a majority", states(rec), len(rec.Incidents))
+	}
+	// A vote is lost by age all the same.
+	p := three
+	p.Behind = map[string]time.Duration{"fra": 5 * time.Minute}
+	late, _ := Next(seenFrom(three, from("fra", "522", 0)), from("lon", "522", 300+91), p)
+	if states(late) != "a=pending" {
+		t.Errorf("%s: what fra saw is older than 90 s", states(late))
+	}
+}
+
+// A reload while the agent is not together with the others ends nothing: it does
+// not know what they watch.
+func TestNothingRemovedApart(t *testing.T) {
+	kv := memstore.New()
+	usable := false
+	k := NewKeeper(kv, Options{Shared: true, Panel: voting{"fra"}, Usable: func() bool { return usable }})
+	rec := seenFrom(Policy{}, from("fra", "522", 0))
+	if _, err := k.Update(t.Context(), "shop", func(Record) (Record, bool) { return rec, true }); err != nil {
+		t.Fatal(err)
+	}
+	for _, usable = range []bool{false, true} {
+		if err := k.SetPolicies(t.Context(), nil, timings); err != nil {
+			t.Fatal(err)
+		}
+		if open := len(k.Open()) == 1; open == usable {
+			t.Errorf("usable %t: open %t after a reload without the check", usable, open)
+		}
 	}
 }

@@ -97,6 +97,7 @@ type alone struct{}
 func (alone) Voters(string, string, time.Duration) ([]string, map[string]string) {
 	return []string{"fra-1"}, nil
 }
+func (alone) Behind(string) time.Duration { return 0 }
 func (alone) Watched(string, string) bool { return false }
 
 // join runs an outbox on records that others tell from too.
