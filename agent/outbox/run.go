@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,6 +22,9 @@ const (
 	// sharedStays is for how long what is over stays in records that others tell
 	// from too.
 	sharedStays = time.Minute
+	// strangerOwed is for how long it stays while a receiver that only others know
+	// of was begun to be told and does not know the end.
+	strangerOwed = time.Hour
 )
 
 // Run tells the receivers what they are owed until ctx is done. Then it waits
@@ -178,7 +182,7 @@ func (s *settings) liveDigests(records []incident.Record) map[digestOf]bool {
 // records, one of them may have a receiver that this one does not know of: what
 // has just ended is left to it.
 func (s *settings) settled(inc *incident.Incident, live map[digestOf]bool) bool {
-	if s.shared && time.Since(inc.ResolvedAt) < sharedStays {
+	if s.shared && (time.Since(inc.ResolvedAt) < sharedStays || s.strangerOwed(inc)) {
 		return false
 	}
 	for i := range s.receivers {
@@ -191,6 +195,21 @@ func (s *settings) settled(inc *incident.Incident, live map[digestOf]bool) bool 
 		}
 	}
 	return true
+}
+
+// strangerOwed tells whether a receiver that this agent does not have may be owed
+// the end of an incident.
+func (s *settings) strangerOwed(inc *incident.Incident) bool {
+	if time.Since(inc.ResolvedAt) >= strangerOwed {
+		return false
+	}
+	for name, d := range inc.Deliveries {
+		ours := slices.ContainsFunc(s.receivers, func(r Receiver) bool { return r.Name == name })
+		if !ours && !d.Dropped && d.Seq < inc.News() {
+			return true
+		}
+	}
+	return false
 }
 
 // over tells whether prune would take anything out of a record.

@@ -383,3 +383,30 @@ func TestClaimOfASecondAttempt(t *testing.T) {
 		}
 	})
 }
+
+// What a receiver is owed that only one agent has is left to that one, though it
+// takes longer than the others know of.
+func TestReceiverOfOneAgent(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, r := newCommons(), &roster{order: []string{"a", "b"}, cut: map[string]bool{}}
+		in, own := &inbox{}, &inbox{}
+		a := join(t, c, "a", r, receiver("oncall", in))
+		join(t, c, "b", r, receiver("oncall", in), receiver("own", own))
+		a.result(t, resultOf(fails))
+		time.Sleep(time.Minute)
+		own.set(func(context.Context, notify.Notification) (notify.Receipt, error) {
+			return nil, errors.New("away")
+		})
+		a.result(t, resultOf(passing))
+		time.Sleep(5 * time.Minute)
+		own.set(nil)
+		time.Sleep(10 * time.Minute)
+		if got := own.messages(); len(got) == 0 || !got[len(got)-1].ok || got[len(got)-1].n.Firing {
+			t.Errorf("told %d times, want the end in the last one", len(got))
+		}
+		time.Sleep(10 * time.Minute)
+		if left, err := c.Keys(t.Context(), "site/"); err != nil || len(left) != 0 {
+			t.Errorf("%d records are left (%v), want none", len(left), err)
+		}
+	})
+}
