@@ -101,6 +101,8 @@ type site struct {
 	dirty  bool                // the store has an older one
 	unsure bool                // a write may have happened or not: the store is to be read
 	seen   map[place]time.Time // start of the newest result
+
+	queue queue // of results, where the store is shared
 }
 
 // place is where a result comes from.
@@ -138,30 +140,46 @@ func (k *Keeper) Observe(ctx context.Context, r checks.Result) error {
 	if s == nil {
 		return nil
 	}
-	start := r.StartedAt.UTC().Round(0)
+	if k.opts.Shared {
+		return k.observeBatch(ctx, s, &r)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// Read under the lock: a reload that drops the check comes either before
-	// this, and then it has no policy, or after, and then it drops its state.
-	p, ok := k.config.Load().policies[r.Site][r.Check]
-	if !ok {
-		return nil
-	}
-	from := place{r.Check, r.Location}
-	if late(s.seen[from], start) {
-		k.log.Debug("result came late", "site", r.Site, "check", r.Check, "location", r.Location)
-		return nil
-	}
-	s.seen[from] = start
-	if s.rec.Load().stays(&r, p) {
+	p, ok := k.takes(s, &r)
+	if !ok || s.rec.Load().stays(&r, p) {
 		return nil
 	}
 	return k.observe(ctx, s, r, *p)
 }
 
+// takes tells whether a result counts, and by which policy; the caller has s.mu.
+func (k *Keeper) takes(s *site, r *checks.Result) (*Policy, bool) {
+	start := r.StartedAt.UTC().Round(0)
+	// Read under the lock: a reload that drops the check comes either before
+	// this, and then it has no policy, or after, and then it drops its state.
+	p, ok := k.config.Load().policies[r.Site][r.Check]
+	if !ok {
+		return nil, false
+	}
+	from := place{r.Check, r.Location}
+	if late(s.seen[from], start) {
+		k.log.Debug("result came late", "site", r.Site, "check", r.Check, "location", r.Location)
+		return nil, false
+	}
+	s.seen[from] = start
+	return p, true
+}
+
 // observe is the part of Observe that allocates.
 func (k *Keeper) observe(ctx context.Context, s *site, r checks.Result, p Policy) error {
-	p.Mutes = k.mutes(end(r))
+	p = k.atMoment(&r, p)
+	_, err := k.change(ctx, s, func(rec Record) (Record, bool) { return Next(rec, r, p) })
+	return err
+}
+
+// atMoment is the policy with what is in force when the result is judged.
+func (k *Keeper) atMoment(r *checks.Result, p Policy) Policy {
+	p.Mutes = k.mutes(end(*r))
 	if k.opts.Panel != nil {
 		p.Locations, p.Regions = k.opts.Panel.Voters(r.Site, r.Check, p.Stale)
 		p.Behind = make(map[string]time.Duration, len(p.Locations))
@@ -169,8 +187,7 @@ func (k *Keeper) observe(ctx context.Context, s *site, r checks.Result, p Policy
 			p.Behind[location] = k.opts.Panel.Behind(location)
 		}
 	}
-	_, err := k.change(ctx, s, func(rec Record) (Record, bool) { return Next(rec, r, p) })
-	return err
+	return p
 }
 
 // Update changes the record of a site by f, and returns it as it then is. f
