@@ -109,6 +109,7 @@ func (k *Keeper) follow(e store.Entry) {
 		s.rev = 0
 	}
 	s.high, s.unsure = e.Revision, false
+	rec = rec.upToDate(*s.rec.Load())
 	s.rec.Store(&rec)
 	k.signal()
 }

@@ -141,7 +141,8 @@ func (k *Keeper) Observe(ctx context.Context, r checks.Result) error {
 		return nil
 	}
 	if k.opts.Shared {
-		return k.observeBatch(ctx, s, &r)
+		kept := r // for the others, a result stays off the heap
+		return k.observeBatch(ctx, s, &kept)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

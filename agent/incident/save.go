@@ -194,6 +194,9 @@ func (k *Keeper) reload(ctx context.Context, s *site) error {
 				return err
 			}
 		}
+		if k.opts.Shared {
+			rec = rec.upToDate(*s.rec.Load())
+		}
 		s.rec.Store(&rec)
 	}
 	s.rev, s.high = e.Revision, max(s.high, e.Revision)

@@ -42,6 +42,33 @@ func (rec Record) kept(location string) Record {
 	return rec
 }
 
+// upToDate is the record, as somebody else has written it, with the newest results
+// of streaks that go on as this agent knows them. What it saw since it last wrote
+// would have to be written check by check else.
+func (rec Record) upToDate(known Record) Record {
+	var states map[string]CheckState
+	for check, state := range rec.Checks {
+		for location, s := range state.Locations {
+			mine, ok := known.Checks[check].Locations[location]
+			if !ok || !mine.Last.After(s.Last) || !s.sameCount(mine) {
+				continue
+			}
+			if states == nil {
+				states = maps.Clone(rec.Checks)
+			}
+			state = states[check]
+			state.Locations = maps.Clone(state.Locations)
+			s.Last = mine.Last
+			state.Locations[location] = s
+			states[check] = state
+		}
+	}
+	if states != nil {
+		rec.Checks = states
+	}
+	return rec
+}
+
 // views are what the locations see that vote, nil where there is but one.
 func (c *CheckState) views(p Policy) []View {
 	if len(p.Locations) == 0 {

@@ -364,3 +364,50 @@ func TestNothingRemovedApart(t *testing.T) {
 		}
 	}
 }
+
+// Two agents of a location that write the same record write it as often as one
+// would, and not once for each check.
+func TestStreaksAreSavedTogether(t *testing.T) {
+	const checks = 20
+	kv, p := &counting{KV: memstore.New()}, map[string]Policy{}
+	for i := range checks {
+		p[fmt.Sprintf("shop/c%d", i)] = Policy{Quorum: 1, Stale: 90 * time.Second}
+	}
+	agents := []*Keeper{
+		start(t, kv, Options{Location: "fra", Panel: voting{"fra"}, Shared: true}, p),
+		start(t, kv, Options{Location: "fra", Panel: voting{"fra"}, Shared: true}, p),
+	}
+	round := func(seconds int) {
+		for i := range checks {
+			r := from("fra", "522", seconds)
+			r.Check, r.StartedAt = fmt.Sprintf("c%d", i), r.StartedAt.Add(time.Duration(i)*time.Second)
+			observe(t, agents[i%2], r)
+			e, err := kv.Get(t.Context(), sitePrefix+"shop")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, k := range agents {
+				k.Follower().Put(e)
+			}
+		}
+	}
+	round(0)
+	kv.writes = 0
+	for seconds := 30; seconds <= 900; seconds += 30 {
+		round(seconds)
+	}
+	if most := 2 * 900 / 45 * 3 / 2; kv.writes > most {
+		t.Errorf("%d writes in 15 min, want at most %d: each agent once in 45 s or so", kv.writes, most)
+	}
+}
+
+// counting counts what is written.
+type counting struct {
+	store.KV
+	writes int
+}
+
+func (c *counting) Put(ctx context.Context, e store.Entry) (store.Revision, error) {
+	c.writes++
+	return c.KV.Put(ctx, e)
+}
