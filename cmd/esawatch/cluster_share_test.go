@@ -6,25 +6,32 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
 
+// The checks of the test and the seconds of their period, unless
+// ESAWATCH_SHARE_CHECKS and ESAWATCH_SHARE_PERIOD say otherwise.
 const (
-	shareChecks = 2000
-	sharePeriod = 5 * time.Second
+	defaultShareChecks = 2000
+	defaultSharePeriod = 5
 )
 
 // counter is a site that notes when each of its pages was asked for.
 type counter struct {
 	*httptest.Server
-	mu    sync.Mutex
-	asked map[string][]time.Time
+	broken atomic.Bool // it answers 503
+	mu     sync.Mutex
+	asked  map[string][]time.Time
 }
 
 func startCounter(t *testing.T) *counter {
 	c := &counter{asked: map[string][]time.Time{}}
-	c.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	c.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c.broken.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.asked[r.URL.Path] = append(c.asked[r.URL.Path], time.Now())
@@ -69,9 +76,11 @@ func (c *counter) longestGap(from time.Time) time.Duration {
 // TestShareOfALocation: two agents run each of their location's checks once a
 // period, and within ten seconds of the death of one the other runs them all.
 func TestShareOfALocation(t *testing.T) {
+	shareChecks := fromEnv(t, "ESAWATCH_SHARE_CHECKS", defaultShareChecks)
+	sharePeriod := time.Duration(fromEnv(t, "ESAWATCH_SHARE_PERIOD", defaultSharePeriod)) * time.Second
 	site := startCounter(t)
 	var sites strings.Builder
-	sites.WriteString("defaults: {schedule: 5s}\nsites:\n")
+	fmt.Fprintf(&sites, "defaults: {schedule: %v}\nsites:\n", sharePeriod)
 	for i := range shareChecks {
 		if i%50 == 0 {
 			fmt.Fprintf(&sites, "  - name: s%d\n    url: %s\n    checks:\n", i/50, site.URL)
@@ -84,7 +93,9 @@ func TestShareOfALocation(t *testing.T) {
 	s.untilTogether()
 	time.Sleep(sharePeriod) // of what ran while they met nothing is to be learned
 	from := time.Now()
+	rest := s.traffic()
 	time.Sleep(2 * sharePeriod)
+	t.Logf("NATS at rest, with %d checks and 2 agents: %s", shareChecks, rest(2*sharePeriod))
 	before := site.within(from, from.Add(2*sharePeriod))
 	each := func(a *agentAt) int { return strings.Count(a.metrics(), "\nprobe_success{") }
 	first, second := each(one), each(two)
@@ -94,6 +105,8 @@ func TestShareOfALocation(t *testing.T) {
 	if before[2] < shareChecks*95/100 || before[0] > 0 {
 		t.Errorf("in two periods so many checks ran so often: %v, want each twice", before)
 	}
+
+	s.outage(site, one, two, shareChecks, sharePeriod)
 
 	died := time.Now()
 	two.kill()
@@ -106,4 +119,41 @@ func TestShareOfALocation(t *testing.T) {
 	}
 	t.Logf("%d and %d checks; in two periods: %v; after kill -9: all taken over after %v, longest pause of a check %v (period %v), then in two periods: %v",
 		first, second, before, took.Round(10*time.Millisecond), site.longestGap(died).Round(10*time.Millisecond), sharePeriod, after)
+}
+
+// traffic begins to count what goes through NATS; what it returns says how much it
+// was by then.
+func (s *squad) traffic() func(time.Duration) string {
+	messages, bytes := s.nats.Traffic()
+	return func(in time.Duration) string {
+		m, b := s.nats.Traffic()
+		return fmt.Sprintf("%.1f messages and %.1f KB a second", float64(m-messages)/in.Seconds(), float64(b-bytes)/1000/in.Seconds())
+	}
+}
+
+// outage has every check fail, says what that costs NATS, and waits until all are
+// well again.
+func (s *squad) outage(site *counter, one, two *agentAt, checks int, period time.Duration) {
+	s.t.Helper()
+	firing := func() int {
+		n := 0
+		for _, a := range []*agentAt{one, two} {
+			for line := range strings.Lines(a.metrics()) {
+				if strings.HasPrefix(line, "esawatch_check_state{") && strings.Contains(line, `state="firing"`) && strings.HasSuffix(line, " 1\n") {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	began, breaks := time.Now(), s.traffic()
+	site.broken.Store(true)
+	s.until("every check fires", period+2*patience, func() bool { time.Sleep(100 * time.Millisecond); return firing() == checks })
+	took := time.Since(began)
+	s.t.Logf("NATS while all %d checks begin to fire, in %v: %s", checks, took.Round(10*time.Millisecond), breaks(took))
+	goesOn := s.traffic()
+	time.Sleep(period)
+	s.t.Logf("NATS while all go on failing: %s", goesOn(period))
+	site.broken.Store(false)
+	s.until("no check fires", 2*period+2*patience, func() bool { time.Sleep(100 * time.Millisecond); return firing() == 0 })
 }

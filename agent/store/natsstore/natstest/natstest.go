@@ -220,3 +220,19 @@ func (c *Cluster) Leader(stream string) int {
 	}
 	return -1
 }
+
+// Traffic is what clients and servers have sent to the servers that run: how many
+// messages, and their bytes.
+func (c *Cluster) Traffic() (messages, bytes int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.servers {
+		if s == nil {
+			continue
+		}
+		if v, err := s.Varz(nil); err == nil {
+			messages, bytes = messages+v.InMsgs, bytes+v.InBytes
+		}
+	}
+	return messages, bytes
+}
