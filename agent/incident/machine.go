@@ -41,7 +41,7 @@ const reorderWindow = time.Minute
 //   - A certificate that expires is told once, and again at half of its time; see
 //     Certificate.
 //   - Where several locations vote, so many as Policy.Quorum wants have to fail.
-//     A vote that is lost ends nothing: only a pass does.
+//     A vote that is lost ends nothing: only a pass does, from any location.
 func Next(rec Record, r checks.Result, p Policy) (Record, bool) {
 	if rec.stays(&r, &p) {
 		return rec, false

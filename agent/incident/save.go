@@ -26,8 +26,9 @@ const (
 	// saveTimeout bounds one write. It does not end with the caller's context:
 	// what was observed is to be remembered though the agent is stopping.
 	saveTimeout = 30 * time.Second
-	// maxConflicts bounds how often one change is made anew.
-	maxConflicts = 20
+	// maxConflicts bounds how often one change is made anew. Of many agents that
+	// change a record at once on a slow network, one may lose many times in a row.
+	maxConflicts = 200
 )
 
 // Load reads all records. It must be called once, before anything else. A
