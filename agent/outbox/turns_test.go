@@ -200,9 +200,7 @@ func TestClaimOfTheDeadLapses(t *testing.T) {
 		r.cutOff("a", true)
 		agents["a"].stop()
 		r.gone("a")
-		for _, name := range []string{"b", "c"} {
-			agents[name].Reconsider() // as an agent does when another one is gone
-		}
+		agents["b"].Reconsider() // as an agent does when another one is gone
 		in.set(nil)
 		time.Sleep(30 * time.Second)
 		got := in.messages()
@@ -407,6 +405,25 @@ func TestReceiverOfOneAgent(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		if left, err := c.Keys(t.Context(), "site/"); err != nil || len(left) != 0 {
 			t.Errorf("%d records are left (%v), want none", len(left), err)
+		}
+	})
+}
+
+// Who saw another agent's claim knows at once when that has told, and counts no
+// debt that is paid.
+func TestPaidByAnother(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		_, _, in, agents := crew(t)
+		in.set(func(context.Context, notify.Notification) (notify.Receipt, error) {
+			time.Sleep(20 * time.Second)
+			return nil, nil
+		})
+		agents["b"].result(t, resultOf(fails))
+		time.Sleep(26 * time.Second)
+		for name, a := range agents {
+			if owed := a.Health()[0].Owed; owed != 0 {
+				t.Errorf("%s: %d owed, want none", name, owed)
+			}
 		}
 	})
 }
