@@ -143,6 +143,9 @@ func (t *team) rejoin(ctx context.Context, now time.Time) (done bool, err error)
 // handOver makes the open incident of the agent's own record the shared one, or
 // finds the one that it is part of.
 func (t *team) handOver(ctx context.Context, rec incident.Record, id string, now time.Time) (adopted bool, into string, err error) {
+	if _, over, err := t.shared.Recall(ctx, incident.Past{Site: rec.Site, ID: id}); err != nil || over {
+		return over, "", err // it was handed over, and ended, before this agent could forget it
+	}
 	shared, err := t.shared.Update(ctx, rec.Site, func(shared incident.Record) (incident.Record, bool) {
 		return incident.Adopt(shared, rec, t.location, now)
 	})

@@ -34,7 +34,7 @@ func (f *Follower) Put(e store.Entry) {
 	}
 	switch {
 	case strings.HasPrefix(e.Key, sitePrefix):
-		f.k.follow(e)
+		f.k.follow(e, f.told != nil)
 	case strings.HasPrefix(e.Key, silencePrefix):
 		f.k.silences.follow(e)
 	}
@@ -44,7 +44,7 @@ func (f *Follower) Put(e store.Entry) {
 func (f *Follower) Delete(key string, rev store.Revision) {
 	switch {
 	case strings.HasPrefix(key, sitePrefix):
-		f.k.follow(store.Entry{Key: key, Revision: rev})
+		f.k.follow(store.Entry{Key: key, Revision: rev}, false)
 	case strings.HasPrefix(key, silencePrefix):
 		f.k.silences.unfollow(key, rev)
 	}
@@ -86,12 +86,21 @@ func (f *Follower) Synced() {
 }
 
 // follow takes over a record that somebody else has written; with no value it
-// was deleted.
-func (k *Keeper) follow(e store.Entry) {
+// was deleted. An older one that lies in the store at the beginning of a watch is
+// that of a store that was made anew, unless we have written since.
+func (k *Keeper) follow(e store.Entry, beginning bool) {
 	name := strings.TrimPrefix(e.Key, sitePrefix)
 	s := k.site(name, true)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if e.Revision < s.high && beginning {
+		s.high = 0
+		if err := k.reload(context.Background(), s); err != nil {
+			s.unsure = true
+		}
+		k.signal()
+		return
+	}
 	if e.Revision <= s.high {
 		return // our own write, or older than one
 	}

@@ -411,3 +411,33 @@ func (c *counting) Put(ctx context.Context, e store.Entry) (store.Revision, erro
 	c.writes++
 	return c.KV.Put(ctx, e)
 }
+
+// A store that was lost and made anew counts its revisions from the beginning.
+func TestStoreMadeAnew(t *testing.T) {
+	kv, p := memstore.New(), policies(Policy{Quorum: 1, Stale: time.Hour}, "shop/a", "shop/b")
+	opts := Options{Location: "fra", Panel: voting{"fra"}, Shared: true}
+	swapped := &swap{KV: kv}
+	k := start(t, swapped, opts, p)
+	for seconds := range 6 {
+		observe(t, k, from("fra", []string{"522", "ok"}[seconds%2], seconds))
+	}
+	swapped.KV = memstore.New()
+	other := start(t, swapped.KV, opts, p)
+	r := from("fra", "525", 10)
+	r.Check = "b"
+	observe(t, other, r)
+	e, err := swapped.Get(t.Context(), sitePrefix+"shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := k.Follower()
+	f.Begin()
+	f.Put(e)
+	f.Synced()
+	if rec, _ := k.Record("shop"); states(rec) != "b=firing" {
+		t.Errorf("the agent still has %q, want what is in the new store", states(rec))
+	}
+}
+
+// swap is a store that can be put in the place of another.
+type swap struct{ store.KV }
