@@ -50,8 +50,14 @@ func (s *Store) watch(ctx context.Context, b *bucket, prefixes []string, w Watch
 	renew := s.renew
 	bounded, cancel := s.trackLocked(ctx, s.opts.Timeout)
 	s.mu.Unlock()
-	updates, err := b.kv.WatchFiltered(bounded, filters)
+	// The client ends a watch with the context that it was begun with: only its
+	// beginning is bounded.
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	begun := context.AfterFunc(bounded, stop)
+	updates, err := b.kv.WatchFiltered(watching, filters)
 	err = cause(bounded, err)
+	begun()
 	cancel()
 	if err != nil {
 		return err
