@@ -441,3 +441,39 @@ func TestStoreMadeAnew(t *testing.T) {
 
 // swap is a store that can be put in the place of another.
 type swap struct{ store.KV }
+
+// unreadable is a store in which a key cannot be read.
+type unreadable struct {
+	store.KV
+	key string
+}
+
+func (u *unreadable) Get(ctx context.Context, key string) (store.Entry, error) {
+	if key == u.key {
+		return store.Entry{}, fmt.Errorf("read %q: %w", key, store.ErrCorrupt)
+	}
+	return u.KV.Get(ctx, key)
+}
+
+// Of a record that cannot be read any more what was known is not judged on.
+func TestBrokenRecordIsNotJudged(t *testing.T) {
+	kv := &unreadable{KV: memstore.New()}
+	k := start(t, kv, Options{Location: "fra", Panel: voting{"fra"}, Shared: true}, policies(Policy{}, "shop/a"))
+	observe(t, k, from("fra", "522", 0))
+	e, err := kv.Get(t.Context(), sitePrefix+"shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kv.key = e.Key
+	f := k.Follower()
+	f.Begin()
+	f.Broken(e.Key, e.Revision, store.ErrCorrupt) // of our own write: nothing new
+	f.Synced()
+	observe(t, k, from("fra", "522", 1))
+	f.Broken(e.Key, e.Revision+10, store.ErrCorrupt)
+	if err := k.Observe(t.Context(), from("fra", "522", 2)); !errors.Is(err, store.ErrCorrupt) {
+		t.Errorf("error %v, want %v", err, store.ErrCorrupt)
+	}
+	kv.key = "" // somebody has mended it
+	observe(t, k, from("fra", "522", 3))
+}

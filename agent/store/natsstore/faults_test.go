@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -94,11 +95,17 @@ func TestImpatient(t *testing.T) {
 
 // Nodes go and come back while many count: nothing is lost or counted twice.
 func TestIncrementsThroughFaults(t *testing.T) {
+	t.Parallel()
 	servers := natstest.Start(t, 3)
 	const writers = 4
+	var wires []*wire
+	for node := range 3 {
+		wires = append(wires, newWire(t, servers.URL(node)))
+	}
+	urls := []string{wires[0].url + "," + wires[1].url + "," + wires[2].url, servers.URLs(), servers.URLs(), servers.URLs()}
 	var stores []*Store
-	for range writers {
-		stores = append(stores, open(t, connect(t, servers.URLs()), Options{Bucket: "count", Replicas: 3, Timeout: 2 * time.Second, Check: 500 * time.Millisecond}))
+	for i := range writers {
+		stores = append(stores, open(t, connect(t, urls[i]), Options{Bucket: "count", Replicas: 3, Timeout: 2 * time.Second, Check: 500 * time.Millisecond}))
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -122,6 +129,12 @@ func TestIncrementsThroughFaults(t *testing.T) {
 		servers.UntilReady()
 	}
 	progress(t, counts)
+	until(t, "the first one is in doubt", func() bool {
+		loseAnswers(t, stores[0], wires)
+		_, doubts := counts[0].result()
+		return doubts > 0
+	})
+	progress(t, counts)
 	stop()
 	wg.Wait()
 	until(t, "the store can be used", func() bool { return stores[0].Available() == nil })
@@ -138,6 +151,28 @@ func TestIncrementsThroughFaults(t *testing.T) {
 		}
 	}
 	t.Logf("%d increments, %d of them in doubt until read again", total, unsure)
+}
+
+// loseAnswers has the store's connection end after the server was asked something,
+// and before it is heard to answer.
+func loseAnswers(t *testing.T, s *Store, wires []*wire) {
+	t.Helper()
+	seen := s.seen()
+	for _, w := range wires {
+		w.silence()
+	}
+	until(t, "something is under way", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.ops) > 0
+	})
+	for _, w := range wires {
+		w.cut()
+	}
+	for _, w := range wires {
+		w.mend()
+	}
+	until(t, "the loss is over", func() bool { return s.seen() > seen && s.Available() == nil })
 }
 
 // count appends its mark to a value again and again. Each time the value grows, so
@@ -159,11 +194,10 @@ func (c *count) result() (made, unsure int) {
 
 func (c *count) run(ctx context.Context, t *testing.T) {
 	t.Helper()
-	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
-	defer cancel()
+	whole := t.Context() // what is in doubt when ctx ends is read again after that
 	doubt := false
-	for (doubt || ctx.Err() == nil) && deadline.Err() == nil {
-		e, err := c.s.Get(deadline, "n")
+	for (doubt || ctx.Err() == nil) && whole.Err() == nil {
+		e, err := c.s.Get(whole, "n")
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			if !errors.Is(err, ErrUnavailable) {
 				t.Errorf("Get: %v, want %v", err, ErrUnavailable)
@@ -186,7 +220,7 @@ func (c *count) run(ctx context.Context, t *testing.T) {
 		if doubt = false; ctx.Err() != nil {
 			return
 		}
-		_, err = c.s.Put(deadline, store.Entry{Key: "n", Value: append(e.Value, c.mark...), Revision: e.Revision})
+		_, err = c.s.Put(whole, store.Entry{Key: "n", Value: append(e.Value, c.mark...), Revision: e.Revision})
 		c.mu.Lock()
 		switch {
 		case err == nil:
@@ -198,6 +232,7 @@ func (c *count) run(ctx context.Context, t *testing.T) {
 			t.Errorf("Put: %v, want %v or %v", err, ErrUnavailable, store.ErrConflict)
 		}
 		c.mu.Unlock()
+		time.Sleep(rand.N(20 * time.Millisecond)) // or the slowest would always come too late
 	}
 }
 
@@ -212,6 +247,7 @@ func progress(t *testing.T, counts []*count) {
 
 // One node of three cannot decide, though the connection to it is fine.
 func TestQuorumLost(t *testing.T) {
+	t.Parallel()
 	servers := natstest.Start(t, 3)
 	nc := connect(t, servers.URL(0)) // and to no other
 	s := open(t, nc, Options{Bucket: "quorum", Replicas: 3})

@@ -3,6 +3,7 @@ package natsstore
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,7 @@ func connect(t testing.TB, urls string) *nats.Conn {
 // start is a store that looks whether it can be used.
 func start(t testing.TB, nc *nats.Conn, o Options) *Store {
 	t.Helper()
+	o.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	s, err := New(nc, o)
 	if err != nil {
 		t.Fatal(err)

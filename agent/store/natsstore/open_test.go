@@ -12,6 +12,7 @@ import (
 
 // Where there is no bucket to be had, Available says why.
 func TestNoBucket(t *testing.T) {
+	t.Parallel()
 	one, three := natstest.Start(t, 1), natstest.Start(t, 3)
 	for _, tt := range []struct {
 		name     string

@@ -67,6 +67,8 @@ func start(t testing.TB, nodes int, jetstream bool) *Cluster {
 func (c *Cluster) configure(jetstream bool) {
 	c.t.Helper()
 	nodes := len(c.options)
+	// No test takes the power away. Benchmarks are of what operators are told to set.
+	_, durable := c.t.(*testing.B)
 	dir := c.t.TempDir()
 	ports := freePorts(c.t, nodes)
 	var routes []*url.URL
@@ -76,7 +78,7 @@ func (c *Cluster) configure(jetstream bool) {
 	for i := range nodes {
 		o := &server.Options{
 			ServerName: fmt.Sprintf("node-%d", i), Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true,
-			JetStream: jetstream, StoreDir: filepath.Join(dir, fmt.Sprint(i)), SyncAlways: true,
+			JetStream: jetstream, StoreDir: filepath.Join(dir, fmt.Sprint(i)), SyncAlways: durable,
 		}
 		if nodes > 1 {
 			o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: ports[i], NoAdvertise: true}
