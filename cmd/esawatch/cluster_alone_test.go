@@ -35,7 +35,6 @@ func (s *squad) at(name string) *agentAt {
 // what it sees, and says that it is a single view. Back again, what nobody else
 // sees is over, once.
 func TestCutOffAlertsAlone(t *testing.T) {
-	t.Parallel()
 	s := squadOfThree(t)
 	fra := s.at("fra")
 	cut := time.Now()
@@ -63,7 +62,6 @@ func TestCutOffAlertsAlone(t *testing.T) {
 // TestWithoutNATS: with all of NATS away every location tells what it sees. When
 // it is back, one of the stories goes on and the others end in it.
 func TestWithoutNATS(t *testing.T) {
-	t.Parallel()
 	s := squadOfThree(t)
 	for i := range 3 {
 		s.nats.Kill(i)
@@ -106,7 +104,6 @@ func TestWithoutNATS(t *testing.T) {
 // TestKnownIsNotToldAlone: what was told together is no news to one that is cut
 // off in the middle of it, and its end is told once.
 func TestKnownIsNotToldAlone(t *testing.T) {
-	t.Parallel()
 	s := squadOfThree(t)
 	for _, p := range s.places {
 		p.edge.SetPath("/blog", edgetest.Status(522))

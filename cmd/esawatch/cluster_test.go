@@ -183,7 +183,6 @@ func (s *squad) until(what string, limit time.Duration, come func() bool) {
 // TestQuorumDecides: what one location sees is noted and not told, what two see
 // is told once, whatever how many agents there are, and resolved once.
 func TestQuorumDecides(t *testing.T) {
-	t.Parallel()
 	s := newSquad(t, 3)
 	var fra *agentAt
 	for _, name := range []string{"fra", "fra", "lon", "lon", "sin"} {
