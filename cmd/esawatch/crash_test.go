@@ -120,7 +120,11 @@ func crashed(t *testing.T, kills int, rng *rand.Rand) toll {
 	for i := range kills {
 		d := h.launch()
 		daemons = append(daemons, d)
-		time.Sleep(lifetime(rng, i))
+		life, starting := lifetime(rng, i)
+		if !starting { // which takes its time on a busy machine
+			d.until("it watches", func() bool { return listening.MatchString(d.log.String()) })
+		}
+		time.Sleep(life)
 		d.kill()
 	}
 	calm()
@@ -145,16 +149,16 @@ func crashed(t *testing.T, kills int, rng *rand.Rand) toll {
 // An incident is logged once it is on disk.
 var openedIncident = regexp.MustCompile(`msg="incident opened" .*incident=(\S+)`)
 
-// lifetime is how long the nth daemon lives: one in six dies while it starts,
-// and one in 50 is there when a call that hangs times out.
-func lifetime(rng *rand.Rand, n int) time.Duration {
+// lifetime is how long the nth daemon lives, from when it watches: one in six dies
+// while it starts, and one in 50 is there when a call that hangs times out.
+func lifetime(rng *rand.Rand, n int) (life time.Duration, starting bool) {
 	switch {
 	case n%50 == 25:
-		return 13*time.Second + time.Duration(rng.IntN(1000))*time.Millisecond
+		return 13*time.Second + time.Duration(rng.IntN(1000))*time.Millisecond, false
 	case rng.IntN(6) == 0:
-		return time.Duration(rng.IntN(150)) * time.Millisecond
+		return time.Duration(rng.IntN(150)) * time.Millisecond, true
 	}
-	return time.Duration(100+rng.IntN(1500)) * time.Millisecond
+	return time.Duration(100+rng.IntN(1500)) * time.Millisecond, false
 }
 
 // unrest breaks and mends the sites and Slack until calm is called, which
