@@ -225,8 +225,17 @@ func TestQuorumDecides(t *testing.T) {
 // end, once nobody is owed anything any more; any number if n is negative.
 func (s *squad) toldOnce(n int) {
 	s.t.Helper()
-	for _, a := range s.agents {
-		a.untilMetric(queue, 0)
+	for i, a := range s.agents {
+		for deadline := time.Now().Add(2 * patience); ; time.Sleep(100 * time.Millisecond) {
+			owed, ok := a.metric(queue)
+			if ok && owed == 0 {
+				break
+			}
+			if time.Now().After(deadline) {
+				_, _, known := a.page("GET", "/api/v1/incidents", nil)
+				s.t.Fatalf("agent %d (daemon %d, %s) still owes %v; it knows of %s", i, a.cmd.Process.Pid, a.place.name, owed, known)
+			}
+		}
 	}
 	tops := s.slack.Tops()
 	s.until("every end is in its thread", patience, func() bool {
