@@ -13,9 +13,8 @@ import (
 const testPassword = "password-test-only"
 
 func TestContract(t *testing.T) {
-	const timeout = 1500 * time.Millisecond
 	notifytest.Run(t, notifytest.Kind{
-		New: func(t *testing.T, url string) notify.Notifier {
+		New: func(t *testing.T, url string, timeout time.Duration) notify.Notifier {
 			n, err := New(Options{URLs: []string{strings.Replace(url, "://", "://probe:"+testPassword+"@", 1)}, Timeout: timeout})
 			if err != nil {
 				t.Fatal(err)
@@ -23,7 +22,6 @@ func TestContract(t *testing.T) {
 			return n
 		},
 		Server:  func() http.Handler { return &fake{} },
-		Timeout: timeout,
 		Secrets: []string{testPassword, "cHJvYmU6cGFzc3dvcmQtdGVzdC1vbmx5"},
 		// Alertmanager says nothing beside its 200. What is no Alertmanager is
 		// found out by what it says: see TestErrors.

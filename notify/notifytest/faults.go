@@ -17,6 +17,7 @@ type fault struct {
 	answer  http.HandlerFunc
 	reasons []notify.Reason // any of these
 	body    bool            // only the body is wrong, which some kinds do not read
+	silent  bool            // no answer comes to its end
 
 	permanent       bool          // the notification may be given up
 	atLeast, atMost time.Duration // of the pause; atMost 0: not limited
@@ -37,8 +38,8 @@ func faults() []fault {
 	)
 	in := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(http.TimeFormat) }
 	return []fault{
-		{name: "hangs", answer: hang, reasons: []notify.Reason{timeout}},
-		{name: "drips", answer: drip, reasons: []notify.Reason{timeout}, body: true},
+		{name: "hangs", answer: hang, reasons: []notify.Reason{timeout}, silent: true},
+		{name: "drips", answer: drip, reasons: []notify.Reason{timeout}, body: true, silent: true},
 		{name: "resets", answer: abort, reasons: []notify.Reason{unreachable}},
 		{name: "breaks off in the body", answer: breakOff, reasons: []notify.Reason{unreachable, answer}, body: true},
 		{name: "speaks no HTTP", answer: garble, reasons: []notify.Reason{unreachable, answer}},

@@ -109,9 +109,8 @@ func start(t *testing.T, h http.Handler, timeout time.Duration) *Notifier {
 }
 
 func TestContract(t *testing.T) {
-	const timeout = 1500 * time.Millisecond
 	notifytest.Run(t, notifytest.Kind{
-		New: func(t *testing.T, url string) notify.Notifier {
+		New: func(t *testing.T, url string, timeout time.Duration) notify.Notifier {
 			n, err := New(Options{RoutingKey: func() (string, error) { return testKey, nil }, URL: url, Timeout: timeout})
 			if err != nil {
 				t.Fatal(err)
@@ -119,7 +118,6 @@ func TestContract(t *testing.T) {
 			return n
 		},
 		Server:  func() http.Handler { return &fake{} },
-		Timeout: timeout,
 		Secrets: []string{testKey},
 	})
 }

@@ -58,11 +58,11 @@ func newTestNotifier(t *testing.T, url string, timeout time.Duration) *Notifier 
 }
 
 func TestContract(t *testing.T) {
-	const timeout = 1500 * time.Millisecond
 	notifytest.Run(t, notifytest.Kind{
-		New:     func(t *testing.T, url string) notify.Notifier { return newTestNotifier(t, url, timeout) },
+		New: func(t *testing.T, url string, timeout time.Duration) notify.Notifier {
+			return newTestNotifier(t, url, timeout)
+		},
 		Server:  func() http.Handler { return http.HandlerFunc(take) },
-		Timeout: timeout,
 		Secrets: []string{testPath, "webhook-test-only-secret", testToken, testSecret},
 		AnyBody: true,
 	})
