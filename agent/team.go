@@ -89,6 +89,8 @@ func newTeam(cfg *config.Config, version string, log *slog.Logger, own *incident
 		t.member.Close()
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
+	t.member.Relay(func() uint64 { return uint64(t.store.Wrote()) },
+		func(rev uint64) { t.store.Heard(store.Revision(rev)) })
 	t.shared = incident.NewKeeper(t.store, incident.Options{
 		Location: cfg.Agent.Location, Log: log, Panel: t, Shared: true, Usable: t.together, Mine: t.shows,
 	})

@@ -30,6 +30,9 @@ type beat struct {
 	Checks uint64 `json:"checks,string"`
 	// At is the member's clock, in milliseconds since 1970; 0 = not told.
 	At int64 `json:"at,omitempty"`
+	// Wrote is the highest revision of the shared store that the member has
+	// written; 0 = none, or not told.
+	Wrote uint64 `json:"wrote,string,omitempty"`
 	// Offline is set while the member's own network is down, as far as it knows.
 	Offline bool `json:"offline,omitempty"`
 	// Hello asks the others to tell of themselves at once.

@@ -53,6 +53,9 @@ type Member struct {
 	heard   chan struct{} // closed when it is known who is there
 	hello   chan struct{} // holds one when a beat is due at once
 
+	wrote   func() uint64 // see Relay
+	heardOf func(uint64)
+
 	mu      sync.Mutex
 	url     string
 	own     names
@@ -85,6 +88,7 @@ func Join(o Options) (*Member, error) {
 		opts: o, id: o.Location + "-" + strings.ToLower(rand.Text()[:10]), log: o.Log.With("component", "cluster"),
 		changed: make(chan struct{}, 1), heard: make(chan struct{}), hello: make(chan struct{}, 1),
 		peers: make(map[string]*peer), sets: make(map[uint64]names),
+		wrote: func() uint64 { return 0 }, heardOf: func(uint64) {},
 	}
 	m.digest = m.own.digest()
 	var err error
@@ -133,6 +137,10 @@ func (m *Member) SetOffline(offline bool) {
 		m.beatSoon()
 	}
 }
+
+// Relay has the others told what this member wrote to the store that they share,
+// as a revision, and heard called with what they wrote. It is called before Run.
+func (m *Member) Relay(wrote func() uint64, heard func(uint64)) { m.wrote, m.heardOf = wrote, heard }
 
 // Hello asks the others to tell of themselves: they may have been out of reach.
 // Those that are there have answered HearTime later.
@@ -216,10 +224,11 @@ func (m *Member) listen(ctx context.Context) {
 
 // beat tells the others of this member. Without a connection nobody hears it.
 func (m *Member) beat(hello, leaving bool) {
+	wrote := m.wrote()
 	m.mu.Lock()
 	b := beat{
 		Version: beatVersion, ID: m.id, Location: m.opts.Location, Region: m.opts.Region, Program: m.opts.Version,
-		At: time.Now().UnixMilli(), URL: m.url, Checks: m.digest, Offline: m.offline, Hello: hello, Leaving: leaving,
+		At: time.Now().UnixMilli(), URL: m.url, Checks: m.digest, Wrote: wrote, Offline: m.offline, Hello: hello, Leaving: leaving,
 	}
 	m.mu.Unlock()
 	raw, err := json.Marshal(b)
@@ -244,6 +253,7 @@ func (m *Member) hear(msg *nats.Msg) {
 	if b.Hello {
 		m.beatSoon()
 	}
+	m.heardOf(b.Wrote)
 	now := time.Now()
 	m.mu.Lock()
 	p := m.peers[b.ID]

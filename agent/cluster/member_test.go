@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,11 +22,23 @@ type member struct {
 
 func join(t *testing.T, url, location, region string, checks ...string) *member {
 	t.Helper()
+	return begin(t, made(t, url, location, region), checks...)
+}
+
+// made is a member that does not run yet.
+func made(t *testing.T, url, location, region string) *Member {
+	t.Helper()
 	m, err := Join(Options{Server: Server{URLs: []string{url}}, Name: "esawatch", Location: location, Region: region, Version: "1.2.3"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.SetChecks(checks, "https://"+location+".example.com")
+	return m
+}
+
+// begin runs a member.
+func begin(t *testing.T, m *Member, checks ...string) *member {
+	t.Helper()
+	m.SetChecks(checks, "https://"+m.opts.Location+".example.com")
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
@@ -50,6 +63,24 @@ func join(t *testing.T, url, location, region string, checks ...string) *member 
 		t.Fatal("it does not hear who is there")
 	}
 	return &member{m, stop}
+}
+
+// What a member wrote to the store is known to the others with its next beat.
+func TestRelay(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t, 1)
+	var wrote, heard atomic.Uint64
+	fra, lon := made(t, server.URL(0), "fra", ""), made(t, server.URL(0), "lon", "")
+	fra.Relay(wrote.Load, func(rev uint64) {
+		if rev != 0 {
+			t.Errorf("heard of %d, which nobody wrote", rev)
+		}
+	})
+	lon.Relay(func() uint64 { return 0 }, heard.Store)
+	begin(t, fra)
+	begin(t, lon)
+	wrote.Store(1<<60 + 1) // more than JSON's numbers carry everywhere
+	until(t, "it is known", func() bool { return heard.Load() == 1<<60+1 })
 }
 
 func until(t *testing.T, what string, come func() bool) {

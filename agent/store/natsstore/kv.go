@@ -177,6 +177,7 @@ func (s *Store) Put(ctx context.Context, e store.Entry) (store.Revision, error) 
 		return 0, s.fail(ctx, "put", e.Key, err)
 	}
 	is := store.Revision(sequence)
+	s.silence.write(e.Key, is, time.Now())
 	b.drop(bounded, e.Key, s.replaced(e.Key, e.Revision, is, parts))
 	return is, nil
 }
@@ -259,6 +260,8 @@ func (s *Store) Delete(ctx context.Context, key string, rev store.Revision) erro
 	if err != nil {
 		return s.fail(ctx, "delete", key, err)
 	}
-	b.drop(bounded, key, s.replaced(key, rev, store.Revision(sequence), nil))
+	is := store.Revision(sequence)
+	s.silence.write(key, is, time.Now())
+	b.drop(bounded, key, s.replaced(key, rev, is, nil))
 	return nil
 }

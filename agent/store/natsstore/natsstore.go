@@ -47,6 +47,7 @@ type Store struct {
 
 	changed chan struct{} // holds one when Available may have changed
 	hurry   chan struct{} // holds one when Run is to look at once
+	silence silence       // of the watch
 
 	mu       sync.Mutex
 	bound    *bucket          // nil until it was found or made

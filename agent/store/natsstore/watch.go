@@ -26,8 +26,9 @@ const watchPause = 200 * time.Millisecond
 
 // Watch tells w what lies below the prefixes and what becomes of it, until ctx is
 // done. It begins anew, with Begin, whenever it may have missed something: the
-// store was away, and what was deleted meanwhile may have left no mark. It
-// returns nil.
+// store was away, and what was deleted meanwhile may have left no mark, or it is
+// silent about what is known to have been written. A store has one watch at a
+// time. It returns nil.
 func (s *Store) Watch(ctx context.Context, prefixes []string, w Watcher) error {
 	for ctx.Err() == nil {
 		if b, err := s.usable(); err == nil {
@@ -68,23 +69,32 @@ func (s *Store) watch(ctx context.Context, b *bucket, prefixes []string, w Watch
 		end(bounded, updates)
 	}()
 	w.Begin()
+	reaches := s.silence.begin(prefixes, time.Now())
+	listen := time.NewTicker(silenceEvery)
+	defer listen.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-renew:
 			return nil
+		case now := <-listen.C:
+			if s.silence.broken(now) {
+				return errors.New("it is silent about what was written")
+			}
 		case e, more := <-updates.Updates():
 			switch {
 			case !more:
 				return errors.New("the server ended it")
 			case e == nil:
 				w.Synced()
+				s.silence.tell(reaches, time.Now())
 				continue
 			}
 			if err := s.tell(ctx, b, prefixes, w, e); err != nil {
 				return err
 			}
+			s.silence.tell(store.Revision(e.Revision()), time.Now())
 		}
 	}
 }
