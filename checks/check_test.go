@@ -232,7 +232,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	defer cancel()
 	begin := time.Now()
 	r := check.Run(ctx)
-	if took := time.Since(begin); took > 3*time.Second {
+	if took := time.Since(begin); took > 20*time.Second {
 		t.Errorf("the run went on for %v after its context was done", took)
 	}
 	if r.Condition() != catalog.Timeout || r.Origin == nil || r.Origin.Success {

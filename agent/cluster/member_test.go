@@ -133,7 +133,7 @@ func TestMembers(t *testing.T) {
 	left := time.Now()
 	two.stop()
 	until(t, "it is known that one has left", func() bool { return len(fra.Neighbours()) == 1 })
-	if took := time.Since(left); took > 2*time.Second || !fra.Alive(lon.ID()) || fra.Alive(two.ID()) {
+	if took := time.Since(left); took >= beatLasts || !fra.Alive(lon.ID()) || fra.Alive(two.ID()) {
 		t.Errorf("known after %v", took)
 	}
 	select {
@@ -144,7 +144,7 @@ func TestMembers(t *testing.T) {
 	lon.nc.Close() // as kill -9 does: no last word
 	lost := time.Now()
 	until(t, "it is known that one is gone", func() bool { return !fra.Alive(lon.ID()) })
-	if took := time.Since(lost); took < beatEvery || took > beatLasts+2*time.Second {
+	if took := time.Since(lost); took < beatEvery || took > beatLasts+10*time.Second {
 		t.Errorf("known after %v, want it once its beats are missing for %v", took, beatLasts)
 	}
 	if got := fra.voters(time.Minute); got != "fra/eu lon/eu" {
@@ -215,7 +215,7 @@ func TestNoServerYet(t *testing.T) {
 	server.Kill(0)
 	began := time.Now()
 	fra := join(t, server.URL(0), "fra", "", "shop/home")
-	if took := time.Since(began); took < connectTime || took > connectTime+3*time.Second || fra.Connected() {
+	if took := time.Since(began); took < connectTime || took > connectTime+10*time.Second || fra.Connected() {
 		t.Errorf("it began after %v, connected %t", took, fra.Connected())
 	}
 	server.Restart(0)

@@ -105,7 +105,7 @@ func TestEventsEndWithTheServer(t *testing.T) {
 	next()
 	began := time.Now()
 	stop()
-	if took := time.Since(began); took > 3*time.Second {
+	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("stopped after %v, want at once", took)
 	}
 	if line := next(); line != "" {

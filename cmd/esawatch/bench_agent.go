@@ -192,6 +192,9 @@ func (p *agentProcess) count(ctx context.Context, a *benchAgent) error {
 		found, err = readBenchMetrics(r)
 		return err
 	})
+	if err == nil && (found.runs == 0 || len(found.delay) == 0) {
+		err = errors.New("/metrics lacks esawatch_check_runs_total or esawatch_schedule_delay_seconds")
+	}
 	a.Runs, a.Missed, a.Failed = found.runs, found.missed, found.runs-found.passed
 	a.DelayP50Seconds, a.DelayP99Seconds = found.delay.quantile(0.5), found.delay.quantile(0.99)
 	return err
@@ -272,7 +275,7 @@ type benchMetrics struct {
 }
 
 // readBenchMetrics finds some metrics in the text format. Their labels' values
-// hold no spaces.
+// hold no spaces. Before the first run there are none of runs.
 func readBenchMetrics(r io.Reader) (m benchMetrics, err error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<20)
@@ -302,9 +305,6 @@ func readBenchMetrics(r io.Reader) (m benchMetrics, err error) {
 	}
 	if err == nil {
 		err = lines.Err()
-	}
-	if err == nil && (m.runs == 0 || len(m.delay) == 0) {
-		err = errors.New("/metrics lacks esawatch_check_runs_total or esawatch_schedule_delay_seconds")
 	}
 	return m, err
 }

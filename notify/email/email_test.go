@@ -21,6 +21,10 @@ import (
 	"github.com/esawatch/esawatch/notify/notifytest"
 )
 
+// patient is the bound of one mail with a server that answers, however slow the
+// machine is.
+const patient = 20 * time.Second
+
 // notifier makes one for the server, with TLS and a login, as change wants it.
 func notifier(t *testing.T, change func(*server), options func(*Options)) (*Notifier, *server) {
 	t.Helper()
@@ -28,7 +32,7 @@ func notifier(t *testing.T, change func(*server), options func(*Options)) (*Noti
 	o := Options{
 		Smarthost: s.addr, From: "esawatch <watch@example.com>", To: []string{"a@example.com", "B <b@example.com>"},
 		Username: testUser, Password: func() (string, error) { return testPassword + "\n", nil },
-		RequireTLS: true, TLS: &tls.Config{RootCAs: pool}, Timeout: 5 * time.Second,
+		RequireTLS: true, TLS: &tls.Config{RootCAs: pool}, Timeout: patient,
 	}
 	if options != nil {
 		options(&o)
@@ -268,7 +272,7 @@ func TestFaults(t *testing.T) {
 			begin := time.Now()
 			m := notifytest.Story()[0]
 			receipt, err := n.Notify(t.Context(), m)
-			if took := time.Since(begin); took > timeout+goodbye+time.Second {
+			if took := time.Since(begin); took > timeout+goodbye+10*time.Second {
 				t.Errorf("took %v", took)
 			}
 			if err == nil || notify.ReasonOf(err) != test.reason || !strings.Contains(err.Error(), test.want) {
@@ -277,7 +281,7 @@ func TestFaults(t *testing.T) {
 			clean(t, err)
 			s.set(test.step, "")
 			m.Receipt = receipt
-			n.options.Timeout = 5 * time.Second
+			n.options.Timeout = patient
 			if _, err := n.Notify(t.Context(), m); err != nil {
 				t.Errorf("after the server recovered: %v", err)
 			}
@@ -361,7 +365,7 @@ func TestCanceled(t *testing.T) {
 	defer timer.Stop()
 	begin := time.Now()
 	_, err := n.Notify(ctx, notifytest.Story()[0])
-	if notify.ReasonOf(err) != notify.ReasonCanceled || time.Since(begin) > 3*time.Second {
+	if notify.ReasonOf(err) != notify.ReasonCanceled || time.Since(begin) > patient/2 {
 		t.Errorf("error %v after %v", err, time.Since(begin))
 	}
 }
@@ -415,7 +419,7 @@ func TestGoodbye(t *testing.T) {
 	n, s := notifier(t, nil, nil)
 	s.set("QUIT", "hang")
 	begin := time.Now()
-	if _, err := n.Notify(t.Context(), notifytest.Story()[0]); err != nil || time.Since(begin) > 2*goodbye {
+	if _, err := n.Notify(t.Context(), notifytest.Story()[0]); err != nil || time.Since(begin) > patient/2 {
 		t.Errorf("%v after %v", err, time.Since(begin))
 	}
 }
