@@ -36,7 +36,7 @@ Under systemd it tells when it is ready and how it is, and keeps the watchdog.`,
 			if len(cfg.Sites) == 0 {
 				log.Warn("there is nothing to watch yet: the configuration has no sites", "path", cfg.Files[len(cfg.Files)-1])
 			}
-			saveMemory()
+			saveMemory(profiling != "")
 			stopProfiles, err := serveProfiles(cmd.Context(), profiling, log)
 			if err != nil {
 				return err
@@ -45,6 +45,7 @@ Under systemd it tells when it is ready and how it is, and keeps the watchdog.`,
 			manager := newManager(log)
 			return runAgent(cmd, log, level, agent.Options{Load: load.Load, Inputs: load.Inputs, Reloading: manager.reloading},
 				func(ctx context.Context, a *agent.Agent) (stop func()) {
+					go dropPages(ctx)
 					stopReloads, stopTelling := reloadOnHangup(ctx, a), manager.tell(ctx, a)
 					return func() { stopReloads(); stopTelling() }
 				})

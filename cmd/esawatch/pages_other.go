@@ -1,0 +1,8 @@
+//go:build !linux
+
+package main
+
+import "context"
+
+// dropPages needs Linux.
+func dropPages(context.Context) {}
