@@ -308,6 +308,29 @@ func BenchmarkMetrics(b *testing.B) {
 				b.ReportMetric(float64(w.bytes)/float64(n), "B/check")
 			})
 		}
+		server := httptest.NewServer(h)
+		b.Cleanup(server.Close)
+		for _, encoding := range []string{"identity", "gzip"} {
+			b.Run(fmt.Sprintf("checks=%d/text/over a connection/%s", n, encoding), func(b *testing.B) {
+				client := &http.Client{Transport: &http.Transport{ReadBufferSize: 64 << 10}}
+				defer client.CloseIdleConnections()
+				for b.Loop() {
+					r, err := http.NewRequest("GET", server.URL+"/metrics", nil)
+					if err != nil {
+						b.Fatal(err)
+					}
+					r.Header.Set("Accept-Encoding", encoding)
+					resp, err := client.Do(r)
+					if err != nil {
+						b.Fatal(err)
+					}
+					if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != http.StatusOK {
+						b.Fatal(resp.Status, err)
+					}
+					_ = resp.Body.Close() // it was read to its end
+				}
+			})
+		}
 	}
 }
 

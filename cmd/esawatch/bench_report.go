@@ -60,7 +60,8 @@ func (r *benchReport) writeText(out io.Writer) error {
 	row("memory a check", "%.1f KiB more than the %s of an agent with one check", float64(a.MemoryPerCheck)/1024, mebibytes(a.RSSOneCheck))
 	row("start delay", "p50 %s, p99 %s; bare loop p99 %s before, %s after", milliseconds(a.DelayP50Seconds),
 		milliseconds(a.DelayP99Seconds), milliseconds(l.First.DelayP99Seconds), milliseconds(l.Second.DelayP99Seconds))
-	row("/metrics", "%s, %s", milliseconds(a.ScrapeSeconds), mebibytes(a.ScrapeBytes))
+	row("/metrics", "%s, %s; with gzip, as Prometheus asks, %s, %s",
+		milliseconds(a.ScrapeSeconds), mebibytes(a.ScrapeBytes), milliseconds(a.GzipScrapeSeconds), mebibytes(a.GzipScrapeBytes))
 	row("start", "%s until it watches", milliseconds(a.ReadySeconds))
 	if a.ReloadSeconds > 0 {
 		row("reload", "%s", milliseconds(a.ReloadSeconds))

@@ -40,7 +40,7 @@ func TestBench(t *testing.T) {
 		"CPU time is measured":                 a.CPUSeconds > 0 && r.Loop.PerThousand > 0 && r.CPURatio > 0,
 		"memory is measured":                   a.RSSOneCheck > 1<<20 && a.RSSIdle > 1<<20 && a.RSSPeak >= a.RSSLoad && a.RSSScraped > 1<<20 && a.RSSProgram > 1<<20 && a.RSSProgram < a.RSSLoad,
 		"delays are measured":                  a.DelayP50Seconds > 0 && a.DelayP99Seconds >= a.DelayP50Seconds && r.Loop.First.DelayP50Seconds > 0 && r.Loop.Second.DelayP99Seconds >= r.Loop.Second.DelayP50Seconds,
-		"the scrape is measured":               a.ScrapeSeconds > 0 && a.ScrapeBytes > 10_000,
+		"the scrape is measured":               a.ScrapeSeconds > 0 && a.ScrapeBytes > 10_000 && a.GzipScrapeSeconds > 0 && a.GzipScrapeBytes > 100 && a.GzipScrapeBytes < a.ScrapeBytes,
 		"handshakes are full, with the hybrid": r.Target.Abridged == 0 && r.Target.Hybrid == r.Target.Requests,
 		"each request has its own connection":  r.Target.Handshake >= r.Target.Requests,
 		"HTTP/2 is spoken":                     r.Target.HTTP2 == r.Target.Requests,
