@@ -145,38 +145,22 @@ func (s *Silences) follow(e store.Entry) {
 		s.log.Error("silence cannot be read, it mutes nothing", "key", e.Key, "err", err)
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if known, ok := s.all[one.ID]; ok && known.rev >= e.Revision {
-		return
-	}
-	s.all[one.ID] = kept{one, e.Revision}
-	s.signal()
+	s.take(kept{one, e.Revision})
 }
 
 // unfollow forgets a silence that somebody else has deleted.
 func (s *Silences) unfollow(key string, rev store.Revision) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	id := strings.TrimPrefix(key, silencePrefix)
-	if one, ok := s.all[id]; ok && one.rev < rev {
-		delete(s.all, id)
-		s.signal()
-	}
+	s.forget(strings.TrimPrefix(key, silencePrefix), rev)
 }
 
 // keep forgets the silences that are not among the keys.
 func (s *Silences) keep(keys map[string]bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for id := range s.all {
+	for id, one := range s.snapshot() {
 		if keys[silencePrefix+id] {
 			continue
 		}
-		_, err := s.kv.Get(context.Background(), silencePrefix+id)
-		if errors.Is(err, store.ErrNotFound) {
-			delete(s.all, id)
-			s.signal()
+		if _, err := s.kv.Get(context.Background(), silencePrefix+id); errors.Is(err, store.ErrNotFound) {
+			s.forget(id, one.rev)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package incident
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -431,5 +432,43 @@ func TestUnreadableSilence(t *testing.T) {
 	observe(t, k, result("a", "522", time.Now()))
 	if rec, _ := k.Record("shop"); loud(rec) != "OPENED:a(>522)" || len(k.Silences().List()) != 0 {
 		t.Errorf("story %q, %d silences", loud(rec), len(k.Silences().List()))
+	}
+}
+
+// slowStore takes a value when it is let.
+type slowStore struct {
+	store.KV
+	asked, let chan struct{}
+}
+
+func (s *slowStore) Put(ctx context.Context, e store.Entry) (store.Revision, error) {
+	s.asked <- struct{}{}
+	<-s.let
+	return s.KV.Put(ctx, e)
+}
+
+// While a store takes its time over a silence, those in force are known at once:
+// results are judged by them.
+func TestSilencesOfASlowStore(t *testing.T) {
+	kv := &slowStore{memstore.New(), make(chan struct{}), make(chan struct{})}
+	s := newSilences(kv, slog.New(slog.DiscardHandler))
+	added := make(chan error)
+	go func() {
+		_, err := s.Add(t.Context(), Silence{Matchers: mute(t, "site=shop").Matchers, Until: time.Now().Add(time.Hour), Author: "me"})
+		added <- err
+	}()
+	<-kv.asked
+	if n := len(s.active(time.Now())); n != 0 {
+		t.Errorf("%d in force before any is saved", n)
+	}
+	if n := len(s.List()); n != 0 {
+		t.Errorf("%d listed before any is saved", n)
+	}
+	close(kv.let)
+	if err := <-added; err != nil {
+		t.Fatal(err)
+	}
+	if n := len(s.active(time.Now())); n != 1 {
+		t.Errorf("%d in force, want 1", n)
 	}
 }

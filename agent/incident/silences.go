@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -54,8 +55,9 @@ type Silences struct {
 	log     *slog.Logger
 	changed chan struct{} // holds one when the mutes in force may have changed
 
-	mu  sync.Mutex
-	all map[string]kept
+	writing sync.Mutex // is held while the store is written, which may take long; taken before mu
+	mu      sync.Mutex
+	all     map[string]kept
 }
 
 // kept is a silence and the revision at which the store has it.
@@ -123,10 +125,13 @@ func (s *Silences) Add(ctx context.Context, one Silence) (Silence, error) {
 		return Silence{}, fmt.Errorf("add silence: a comment of %d bytes, want at most %d", len(one.Comment), maxText)
 	}
 	one.ID = strings.ToLower(rand.Text()[:12])
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.all) >= maxSilences {
-		return Silence{}, fmt.Errorf("add silence: %w, %d of them", ErrTooMany, len(s.all))
+	n := len(s.all)
+	s.mu.Unlock()
+	if n >= maxSilences {
+		return Silence{}, fmt.Errorf("add silence: %w, %d of them", ErrTooMany, n)
 	}
 	if err := s.put(ctx, one, 0); err != nil {
 		return Silence{}, fmt.Errorf("add silence: %w", err)
@@ -139,9 +144,11 @@ func (s *Silences) Add(ctx context.Context, one Silence) (Silence, error) {
 // is ErrNoSilence or ErrNotSaved.
 func (s *Silences) Expire(ctx context.Context, id string) (Silence, error) {
 	now := time.Now().UTC().Round(0)
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	one, ok := s.all[id]
+	s.mu.Unlock()
 	if !ok {
 		return Silence{}, fmt.Errorf("expire silence %q: %w", clip(id, maxName), ErrNoSilence)
 	}
@@ -156,7 +163,7 @@ func (s *Silences) Expire(ctx context.Context, id string) (Silence, error) {
 	return one.Silence, nil
 }
 
-// put saves a silence, takes it over and has it counted; the caller has s.mu.
+// put saves a silence, takes it over and has it counted; the caller has s.writing.
 // The error is ErrNotSaved.
 func (s *Silences) put(ctx context.Context, one Silence, rev store.Revision) error {
 	value, err := json.Marshal(one)
@@ -166,9 +173,35 @@ func (s *Silences) put(ctx context.Context, one Silence, rev store.Revision) err
 	if rev, err = s.kv.Put(ctx, store.Entry{Key: silencePrefix + one.ID, Value: value, Revision: rev}); err != nil {
 		return fmt.Errorf("%w: %w", ErrNotSaved, err)
 	}
-	s.all[one.ID] = kept{one, rev}
-	s.signal()
+	s.take(kept{one, rev})
 	return nil
+}
+
+// take takes over what the store has, unless something newer is known.
+func (s *Silences) take(one kept) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known, ok := s.all[one.ID]; !ok || known.rev < one.rev {
+		s.all[one.ID] = one
+		s.signal()
+	}
+}
+
+// forget drops a silence that the store does not have any more at this revision.
+func (s *Silences) forget(id string, rev store.Revision) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if one, ok := s.all[id]; ok && one.rev <= rev {
+		delete(s.all, id)
+		s.signal()
+	}
+}
+
+// snapshot is a copy of all.
+func (s *Silences) snapshot() map[string]kept {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.all)
 }
 
 // signal has the mutes counted anew.
@@ -210,9 +243,9 @@ func (s *Silences) active(at time.Time) Mutes {
 // sweep forgets what has been over for long. What cannot be deleted is tried
 // again at the next sweep.
 func (s *Silences) sweep(ctx context.Context, now time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for id, one := range s.all {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	for id, one := range s.snapshot() {
 		if now.Before(one.Until.Add(silenceKept)) {
 			continue
 		}
@@ -221,6 +254,6 @@ func (s *Silences) sweep(ctx context.Context, now time.Time) {
 			s.log.Debug("silence not deleted", "key", id, "err", err)
 			continue
 		}
-		delete(s.all, id)
+		s.forget(id, one.rev)
 	}
 }
