@@ -81,7 +81,8 @@ func TestSeenByDefault(t *testing.T) {
 		_, _ = Load(nil, Options{Environ: []string{}, Seen: func(in Input) { seen = append(seen, in.Path) }})
 		return seen
 	}
-	if got := load(); !slices.Equal(got, DefaultPaths()) {
+	// Where one is installed in /etc, what it names follows.
+	if got := load(); len(got) < len(DefaultPaths()) || !slices.Equal(got[:len(DefaultPaths())], DefaultPaths()) {
 		t.Errorf("with no file there it looked at %q, want %q", got, DefaultPaths())
 	}
 	put(t, ".", "config.yaml", smallest)
