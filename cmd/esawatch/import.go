@@ -123,8 +123,8 @@ the others under their names.`,
 			return writeImport(cmd, result, err)
 		},
 	}
-	cmd.Flags().StringVar(&prometheus, "prometheus", "", "configuration FILE of Prometheus, whose scrape jobs name the targets")
-	cmd.Flags().StringArrayVar(&opts.Targets, "target", nil, "URL to check, repeatable")
+	cmd.Flags().StringVar(&prometheus, "prometheus", "", "configuration `FILE` of Prometheus, whose scrape jobs name the targets")
+	cmd.Flags().StringArrayVar(&opts.Targets, "target", nil, "`URL` to check, repeatable")
 	cmd.Flags().StringVar(&opts.Module, "module", "", "module of the --target URLs (default http_2xx, or the only one of the prober http)")
 	return cmd
 }

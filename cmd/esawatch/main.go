@@ -89,7 +89,7 @@ no network.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.PersistentFlags().StringArray("config", nil,
-		`configuration FILE or directory, repeatable, later ones win (default "config.yaml", else "/etc/esawatch/config.yaml")`)
+		"configuration `FILE` or directory, repeatable, later ones win (default \"config.yaml\", else \"/etc/esawatch/config.yaml\")")
 	root.AddCommand(newRun(), newCheck(), newProbe(), newValidate(), newCatalog(), newNotifyTest(), newSilence(), newDemo(), newBench(), newSchema(), newImport(), newHealthy(), newMan(), newVersion())
 	return root
 }

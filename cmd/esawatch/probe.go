@@ -63,7 +63,7 @@ func newProbe() *cobra.Command {
 	flags.StringVar(&f.output, "output", "text", "text or json")
 	flags.StringVar(&f.origin, "origin", "", "HOST:PORT of the origin, asked directly at the same moment")
 	flags.StringVar(&f.method, "method", "", "HTTP method (default GET, or POST with --data)")
-	flags.StringArrayVar(&f.header, "header", nil, `"Name: value", repeatable`)
+	flags.StringArrayVar(&f.header, "header", nil, "`\"Name: value\"`, repeatable")
 	flags.StringVar(&f.data, "data", "", "request body, or @FILE")
 	flags.StringSliceVar(&f.expectStatus, "expect-status", nil, "status codes, classes or ranges that pass (default 2xx)")
 	flags.StringVar(&f.connectTo, "connect-to", "", "HOST:PORT to dial in place of the URL's; Host and SNI stay")
