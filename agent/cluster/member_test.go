@@ -144,7 +144,7 @@ func TestMembers(t *testing.T) {
 	lon.nc.Close() // as kill -9 does: no last word
 	lost := time.Now()
 	until(t, "it is known that one is gone", func() bool { return !fra.Alive(lon.ID()) })
-	if took := time.Since(lost); took < beatEvery || took > beatLasts+10*time.Second {
+	if took := time.Since(lost); took < beatEvery || took > beatLasts+6*time.Second {
 		t.Errorf("known after %v, want it once its beats are missing for %v", took, beatLasts)
 	}
 	if got := fra.voters(time.Minute); got != "fra/eu lon/eu" {

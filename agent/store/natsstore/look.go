@@ -175,6 +175,7 @@ func (s *Store) look(ctx context.Context) error {
 		s.mu.Lock()
 		s.bound = b
 		s.mu.Unlock()
+		s.silence.reset()
 	} else if err := s.ask(ctx, b); err != nil {
 		return err
 	}

@@ -69,7 +69,7 @@ func (s *Store) watch(ctx context.Context, b *bucket, prefixes []string, w Watch
 		end(bounded, updates)
 	}()
 	w.Begin()
-	reaches := s.silence.begin(prefixes, time.Now())
+	s.silence.begin(prefixes)
 	listen := time.NewTicker(silenceEvery)
 	defer listen.Stop()
 	for {
@@ -88,7 +88,7 @@ func (s *Store) watch(ctx context.Context, b *bucket, prefixes []string, w Watch
 				return errors.New("the server ended it")
 			case e == nil:
 				w.Synced()
-				s.silence.tell(reaches, time.Now())
+				s.silence.sync(time.Now())
 				continue
 			}
 			if err := s.tell(ctx, b, prefixes, w, e); err != nil {
