@@ -17,13 +17,16 @@ type benchOptions struct {
 	program     string        // the esawatch that is measured, which also is target and loop
 	checks      int           // how many
 	interval    time.Duration // between two runs of a check
-	duration    time.Duration // of the measurement, after one interval to warm up
+	duration    time.Duration // of the measurement, after warmUp
 	soak        time.Duration // let the agent work for so long, in place of all else; 0 = no
 	httpVersion string        // as a check's http_version
 	profile     string        // folder for the agent's pprof profiles; "" = none
 	dir         string        // for the configuration and the state
 	progress    func(string)  // is told what is going on
 }
+
+// warmUp is how long an agent works before it is measured.
+func (o *benchOptions) warmUp() time.Duration { return max(o.interval, dropAfter+time.Second) }
 
 func newBench() *cobra.Command {
 	o := benchOptions{}
@@ -59,7 +62,7 @@ at sixty times: whether anything grows. Needs Linux, whose /proc has the figures
 	}
 	cmd.Flags().IntVar(&o.checks, "checks", 1000, "how many checks")
 	cmd.Flags().DurationVar(&o.interval, "interval", 10*time.Second, "time between two runs of a check")
-	cmd.Flags().DurationVar(&o.duration, "duration", 30*time.Second, "how long to measure, after one interval to warm up")
+	cmd.Flags().DurationVar(&o.duration, "duration", 30*time.Second, "how long to measure, after an interval, and 6 s at least, to warm up")
 	cmd.Flags().DurationVar(&o.soak, "soak", 0, "let the agent work for so long, such as 1h, and show what it holds meanwhile; no loop, no --duration")
 	cmd.Flags().StringVar(&o.httpVersion, "http-version", "auto", "auto, 1.1 or 2")
 	cmd.Flags().StringVar(&o.profile, "profile", "", "write cpu.pprof and heap.pprof of the agent to this folder; its figures are then a little worse")

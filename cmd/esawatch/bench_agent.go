@@ -31,6 +31,7 @@ type benchAgent struct {
 	ReloadSeconds float64 `json:"reload_seconds"` // POST /-/reload, answered
 
 	RSSOneCheck    int64 `json:"rss_one_check_bytes"` // at rest, with one check
+	OwnOneCheck    int64 `json:"own_one_check_bytes"` // of that, without the program's own file
 	RSSIdle        int64 `json:"rss_idle_bytes"`      // at rest, with all checks
 	RSSLoad        int64 `json:"rss_load_bytes"`      // at work: the most that was seen
 	RSSProgram     int64 `json:"rss_program_bytes"`   // of that, the program's own file, which the system can drop and read again
@@ -109,15 +110,16 @@ func startBenchAgent(ctx context.Context, o benchOptions, t *benchTarget, n int,
 
 // benchAtRest measures agents that have nothing to do for a day.
 func benchAtRest(ctx context.Context, o benchOptions, t *benchTarget, a *benchAgent) error {
+	var ownIdle int64
 	for _, at := range []struct {
-		checks int
-		rss    *int64
-	}{{1, &a.RSSOneCheck}, {o.checks, &a.RSSIdle}} {
+		checks   int
+		rss, own *int64
+	}{{1, &a.RSSOneCheck, &a.OwnOneCheck}, {o.checks, &a.RSSIdle, &ownIdle}} {
 		agent, err := startBenchAgent(ctx, o, t, at.checks, 24*time.Hour)
 		if err != nil {
 			return err
 		}
-		if err := sleep(ctx, 2*time.Second); err != nil {
+		if err := sleep(ctx, dropAfter+time.Second); err != nil {
 			agent.end()
 			return err
 		}
@@ -125,7 +127,7 @@ func benchAtRest(ctx context.Context, o benchOptions, t *benchTarget, a *benchAg
 		if err != nil {
 			return agent.broke("measure agent at rest", err)
 		}
-		*at.rss = m.now
+		*at.rss, *at.own = m.now, m.now-m.file
 		agent.end()
 	}
 	return nil
@@ -135,7 +137,7 @@ func benchAtRest(ctx context.Context, o benchOptions, t *benchTarget, a *benchAg
 func benchAtWork(ctx context.Context, o benchOptions, t *benchTarget, a *benchAgent) error {
 	var args []string
 	if o.profile != "" {
-		args = []string{"bench", "agent", "--profile", o.profile, "--warm-up", o.interval.String(), "--duration", o.duration.String()}
+		args = []string{"bench", "agent", "--profile", o.profile, "--warm-up", o.warmUp().String(), "--duration", o.duration.String()}
 	}
 	agent, err := startBenchAgent(ctx, o, t, o.checks, o.interval, args...)
 	if err != nil {
@@ -149,10 +151,10 @@ func benchAtWork(ctx context.Context, o benchOptions, t *benchTarget, a *benchAg
 	return nil
 }
 
-// measure lets the agent warm up for an interval, watches it, and only then
+// measure lets the agent warm up, watches it, and only then
 // asks for its metrics, because to give them is work, too.
 func (p *agentProcess) measure(ctx context.Context, o benchOptions, t *benchTarget, a *benchAgent) error {
-	if err := sleep(ctx, o.interval); err != nil {
+	if err := sleep(ctx, o.warmUp()); err != nil {
 		return err
 	}
 	if err := p.watch(ctx, o.duration, t, a); err != nil {

@@ -30,11 +30,13 @@ func newBenchAgent() *cobra.Command {
 				return failed(err)
 			}
 			var profiled error
+			saveMemory(true)
 			level := &slog.LevelVar{}
 			err := runAgent(cmd, newLogger(cmd.ErrOrStderr(), "json", level), level,
 				agent.Options{Load: (&configLoader{cmd: cmd}).Load},
 				func(ctx context.Context, _ *agent.Agent) func() {
 					ctx, cancel := context.WithCancel(ctx)
+					go dropPages(ctx)
 					done := make(chan struct{})
 					go func() {
 						defer close(done)

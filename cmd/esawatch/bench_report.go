@@ -32,7 +32,7 @@ type benchReport struct {
 func (r *benchReport) compare() {
 	a, l := &r.Agent, &r.Loop
 	a.PerThousand = 1000 * a.CPUSeconds / float64(a.Done)
-	a.MemoryPerCheck = (a.RSSLoad - a.RSSOneCheck) / int64(r.Checks)
+	a.MemoryPerCheck = (a.RSSLoad - a.RSSProgram - a.OwnOneCheck) / int64(r.Checks)
 	l.PerThousand = (l.First.perThousand() + l.Second.perThousand()) / 2
 	if l.PerThousand > 0 {
 		r.CPURatio = a.PerThousand / l.PerThousand
@@ -57,7 +57,8 @@ func (r *benchReport) writeText(out io.Writer) error {
 	}
 	row("memory (RSS)", "%s at rest, %s at work, %s of it the program itself; peak %s, after scrapes %s",
 		mebibytes(a.RSSIdle), mebibytes(a.RSSLoad), mebibytes(a.RSSProgram), mebibytes(a.RSSPeak), mebibytes(a.RSSScraped))
-	row("memory a check", "%.1f KiB more than the %s of an agent with one check", float64(a.MemoryPerCheck)/1024, mebibytes(a.RSSOneCheck))
+	row("memory a check", "%.1f KiB at work; an agent with one check has %s, %s of it the program itself",
+		float64(a.MemoryPerCheck)/1024, mebibytes(a.RSSOneCheck), mebibytes(a.RSSOneCheck-a.OwnOneCheck))
 	row("start delay", "p50 %s, p99 %s; bare loop p99 %s before, %s after", milliseconds(a.DelayP50Seconds),
 		milliseconds(a.DelayP99Seconds), milliseconds(l.First.DelayP99Seconds), milliseconds(l.Second.DelayP99Seconds))
 	row("/metrics", "%s, %s; with gzip, as Prometheus asks, %s, %s",

@@ -3,7 +3,10 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"math"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,7 +41,7 @@ func TestBench(t *testing.T) {
 		"all checks pass, in time":             a.Failed == 0 && a.Missed == 0,
 		"the loop asks as often":               r.Loop.First.Done >= 15 && r.Loop.First.Done <= 35 && r.Loop.Second.Done > 0,
 		"CPU time is measured":                 a.CPUSeconds > 0 && r.Loop.PerThousand > 0 && r.CPURatio > 0,
-		"memory is measured":                   a.RSSOneCheck > 1<<20 && a.RSSIdle > 1<<20 && a.RSSPeak >= a.RSSLoad && a.RSSScraped > 1<<20 && a.RSSProgram > 1<<20 && a.RSSProgram < a.RSSLoad,
+		"memory is measured":                   a.RSSOneCheck > 1<<20 && a.RSSIdle > 1<<20 && a.RSSPeak >= a.RSSLoad && a.RSSScraped > 1<<20 && a.RSSProgram > 1<<20 && a.RSSProgram < a.RSSLoad && a.OwnOneCheck > 1<<20 && a.OwnOneCheck < a.RSSOneCheck,
 		"delays are measured":                  a.DelayP50Seconds > 0 && a.DelayP99Seconds >= a.DelayP50Seconds && r.Loop.First.DelayP50Seconds > 0 && r.Loop.Second.DelayP99Seconds >= r.Loop.Second.DelayP50Seconds,
 		"the scrape is measured":               a.ScrapeSeconds > 0 && a.ScrapeBytes > 10_000 && a.GzipScrapeSeconds > 0 && a.GzipScrapeBytes > 100 && a.GzipScrapeBytes < a.ScrapeBytes,
 		"handshakes are full, with the hybrid": r.Target.Abridged == 0 && r.Target.Hybrid == r.Target.Requests,
@@ -162,6 +165,18 @@ esawatch_schedule_delay_seconds_sum 1
 		if m, err := readBenchMetrics(strings.NewReader(bad)); err == nil {
 			t.Errorf("%q: got %+v, want an error", bad, m)
 		}
+	}
+}
+
+// An agent that has run nothing has not been measured.
+func TestBenchOfNothing(t *testing.T) {
+	for _, text := range []string{"", `esawatch_check_runs_total{outcome="pass"} 1`} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) }))
+		p := &agentProcess{base: server.URL}
+		if err := p.count(t.Context(), &benchAgent{}); err == nil || !strings.Contains(err.Error(), "lacks") {
+			t.Errorf("%q: got %v, want an error", text, err)
+		}
+		server.Close()
 	}
 }
 

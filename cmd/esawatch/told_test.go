@@ -93,8 +93,9 @@ func inTime(t *testing.T, took time.Duration) {
 	t.Helper()
 	limit := confirmation + groupWait + 2*time.Second
 	t.Logf("from the flip of the status to the message: %v (at most %v), with checks each %v", took.Round(time.Millisecond), limit, period)
-	if crowded := 10 * time.Second; took > limit+crowded { // the machine may be
-		t.Errorf("told after %v, want at most %v", took, limit)
+	const crowded = 10 * time.Second // as the machine may be
+	if took > limit+crowded {
+		t.Errorf("told after %v, want at most %v and, on a crowded machine, %v more", took, limit, crowded)
 	}
 }
 

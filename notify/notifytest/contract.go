@@ -170,7 +170,7 @@ func (k Kind) check(t *testing.T, err error) {
 // than a bounded reader takes.
 func timed(t *testing.T, timeout time.Duration, notify func() (notify.Receipt, error)) (notify.Receipt, error) {
 	t.Helper()
-	const grace, maxAlloc = 2 * time.Second, 64 << 20
+	const grace, maxAlloc = 10 * time.Second, 64 << 20
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	begin := time.Now()
