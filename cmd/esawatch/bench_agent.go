@@ -110,11 +110,11 @@ func startBenchAgent(ctx context.Context, o benchOptions, t *benchTarget, n int,
 
 // benchAtRest measures agents that have nothing to do for a day.
 func benchAtRest(ctx context.Context, o benchOptions, t *benchTarget, a *benchAgent) error {
-	var ownIdle int64
+	var one, all memory
 	for _, at := range []struct {
-		checks   int
-		rss, own *int64
-	}{{1, &a.RSSOneCheck, &a.OwnOneCheck}, {o.checks, &a.RSSIdle, &ownIdle}} {
+		checks int
+		memory *memory
+	}{{1, &one}, {o.checks, &all}} {
 		agent, err := startBenchAgent(ctx, o, t, at.checks, 24*time.Hour)
 		if err != nil {
 			return err
@@ -123,13 +123,12 @@ func benchAtRest(ctx context.Context, o benchOptions, t *benchTarget, a *benchAg
 			agent.end()
 			return err
 		}
-		m, err := agent.memory()
-		if err != nil {
+		if *at.memory, err = agent.memory(); err != nil {
 			return agent.broke("measure agent at rest", err)
 		}
-		*at.rss, *at.own = m.now, m.now-m.file
 		agent.end()
 	}
+	a.RSSOneCheck, a.OwnOneCheck, a.RSSIdle = one.now, one.now-one.file, all.now
 	return nil
 }
 

@@ -35,14 +35,9 @@ func newBenchAgent() *cobra.Command {
 			err := runAgent(cmd, newLogger(cmd.ErrOrStderr(), "json", level), level,
 				agent.Options{Load: (&configLoader{cmd: cmd}).Load},
 				func(ctx context.Context, _ *agent.Agent) func() {
-					ctx, cancel := context.WithCancel(ctx)
-					go dropPages(ctx)
-					done := make(chan struct{})
-					go func() {
-						defer close(done)
-						profiled = profile(ctx, dir, warmUp, duration)
-					}()
-					return func() { cancel(); <-done }
+					stopDropping := aside(ctx, dropPages)
+					stopProfile := aside(ctx, func(ctx context.Context) { profiled = profile(ctx, dir, warmUp, duration) })
+					return func() { stopProfile(); stopDropping() }
 				})
 			if err == nil && profiled != nil {
 				err = failed(profiled)

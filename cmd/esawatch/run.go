@@ -45,9 +45,9 @@ Under systemd it tells when it is ready and how it is, and keeps the watchdog.`,
 			manager := newManager(log)
 			return runAgent(cmd, log, level, agent.Options{Load: load.Load, Inputs: load.Inputs, Reloading: manager.reloading},
 				func(ctx context.Context, a *agent.Agent) (stop func()) {
-					go dropPages(ctx)
 					stopReloads, stopTelling := reloadOnHangup(ctx, a), manager.tell(ctx, a)
-					return func() { stopReloads(); stopTelling() }
+					stopDropping := aside(ctx, dropPages)
+					return func() { stopReloads(); stopTelling(); stopDropping() }
 				})
 		},
 	}
@@ -106,14 +106,25 @@ func runAgent(cmd *cobra.Command, log *slog.Logger, level *slog.LevelVar, opts a
 	return nil
 }
 
-// reloadOnHangup reloads the configuration at each SIGHUP until it is stopped.
-func reloadOnHangup(ctx context.Context, a *agent.Agent) (stop func()) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
+// aside runs f until it is stopped, which waits for its end.
+func aside(ctx context.Context, f func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		f(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// reloadOnHangup reloads the configuration at each SIGHUP until it is stopped.
+func reloadOnHangup(ctx context.Context, a *agent.Agent) (stop func()) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	end := aside(ctx, func(ctx context.Context) {
 		for {
 			select {
 			case <-hangup:
@@ -122,10 +133,9 @@ func reloadOnHangup(ctx context.Context, a *agent.Agent) (stop func()) {
 				return
 			}
 		}
-	}()
+	})
 	return func() {
 		signal.Stop(hangup)
-		cancel()
-		<-done
+		end()
 	}
 }
