@@ -35,7 +35,7 @@ func newBenchAgent() *cobra.Command {
 			err := runAgent(cmd, newLogger(cmd.ErrOrStderr(), "json", level), level,
 				agent.Options{Load: (&configLoader{cmd: cmd}).Load},
 				func(ctx context.Context, _ *agent.Agent) func() {
-					stopDropping := aside(ctx, dropPages)
+					stopDropping := aside(ctx, keepPagesFew)
 					stopProfile := aside(ctx, func(ctx context.Context) { profiled = profile(ctx, dir, warmUp, duration) })
 					return func() { stopProfile(); stopDropping() }
 				})

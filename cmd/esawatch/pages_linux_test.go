@@ -59,17 +59,7 @@ Rss:                   x kB
 // linker has written to pages that look as if nobody could.
 func TestDropOwnPages(t *testing.T) {
 	resident := func() (kB int64) {
-		t.Helper()
-		smaps, err := os.Open("/proc/self/smaps")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = smaps.Close() }()
-		exe, err := os.Executable()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range mappings(smaps, exe) {
+		for _, m := range ownMappings() {
 			kB += m.resident
 		}
 		return kB
@@ -78,5 +68,73 @@ func TestDropOwnPages(t *testing.T) {
 	dropOwnPages()
 	if after := resident(); before == 0 || after > before*9/10 {
 		t.Errorf("%d kB are mapped, after %d before", after, before)
+	}
+}
+
+// Once the mappings are cut, one page that is needed brings few with it.
+func TestCut(t *testing.T) {
+	chunk := chunkSize(os.Getpagesize())
+	if chunk == 0 {
+		return // the kernel maps one page at once anyway
+	}
+	for range 2 { // the second time there is nothing more to cut
+		for _, m := range ownMappings() {
+			m.cut(chunk)
+		}
+	}
+	for _, m := range ownMappings() {
+		if m.droppable() && m.end-m.begin > chunk {
+			t.Fatalf("a mapping of %d bytes is left", m.end-m.begin)
+		}
+	}
+	dropOwnPages()
+	memory, err := os.Open("/proc/self/mem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = memory.Close() }()
+	// rows are three in a row of which nothing is in memory, within what the
+	// kernel would map at once: by the index of their first.
+	var rows []int
+	all := ownMappings()
+	for i := 0; i+2 < len(all); i++ {
+		row := all[i : i+3]
+		if row[0].begin/faultAround != (row[2].end-1)/faultAround || row[0].begin+3*chunk != row[2].end ||
+			slices.ContainsFunc(row, func(m mapping) bool { return m.resident > 0 || !m.droppable() }) {
+			continue
+		}
+		rows = append(rows, i)
+		if _, err := memory.ReadAt(make([]byte, 1), int64(row[1].begin)); err != nil {
+			t.Fatal(err)
+		}
+		i += 2
+	}
+	all = ownMappings()
+	read, beside := 0, 0
+	for _, i := range rows {
+		read += int(min(all[i+1].resident, 1))
+		beside += int(min(all[i].resident, 1) + min(all[i+2].resident, 1))
+	}
+	// The test itself needs some of those beside.
+	if len(rows) < 50 || read != len(rows) || beside > len(rows)/2 {
+		t.Errorf("of %d pieces that were read %d are in memory, and of the %d beside them %d", len(rows), read, 2*len(rows), beside)
+	}
+}
+
+func TestChunkSize(t *testing.T) {
+	for page, want := range map[int]uintptr{4 << 10: 16 << 10, 16 << 10: 16 << 10, 32 << 10: 32 << 10, 64 << 10: 0} {
+		if got := chunkSize(page); got != want {
+			t.Errorf("pages of %d bytes: %d, want %d", page, got, want)
+		}
+	}
+}
+
+func BenchmarkDropOwnPages(b *testing.B) {
+	for _, m := range ownMappings() {
+		m.cut(chunkSize(os.Getpagesize()))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		dropOwnPages()
 	}
 }

@@ -46,7 +46,7 @@ Under systemd it tells when it is ready and how it is, and keeps the watchdog.`,
 			return runAgent(cmd, log, level, agent.Options{Load: load.Load, Inputs: load.Inputs, Reloading: manager.reloading},
 				func(ctx context.Context, a *agent.Agent) (stop func()) {
 					stopReloads, stopTelling := reloadOnHangup(ctx, a), manager.tell(ctx, a)
-					stopDropping := aside(ctx, dropPages)
+					stopDropping := aside(ctx, keepPagesFew)
 					return func() { stopReloads(); stopTelling(); stopDropping() }
 				})
 		},
