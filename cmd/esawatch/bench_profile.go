@@ -35,7 +35,7 @@ func newBenchAgent() *cobra.Command {
 			err := runAgent(cmd, newLogger(cmd.ErrOrStderr(), "json", level), level,
 				agent.Options{Load: (&configLoader{cmd: cmd}).Load},
 				func(ctx context.Context, _ *agent.Agent) func() {
-					stopDropping := aside(ctx, keepPagesFew)
+					stopDropping := aside(ctx, func(ctx context.Context) { keepPagesFew(ctx, dropAfter) })
 					stopProfile := aside(ctx, func(ctx context.Context) { profiled = profile(ctx, dir, warmUp, duration) })
 					return func() { stopProfile(); stopDropping() }
 				})

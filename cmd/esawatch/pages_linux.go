@@ -18,15 +18,13 @@ import (
 const dropEvery = 10 * time.Minute
 
 // keepPagesFew keeps out of this process's memory what it does not use of the
-// program's own file, until ctx is done. The start reads something everywhere, and
-// of the 22 MB that are mapped then checks use 6.
-func keepPagesFew(ctx context.Context) {
-	if sleep(ctx, dropAfter) != nil {
+// program's own file, from after first until ctx is done. The start reads something
+// everywhere, and of the 22 MB that are mapped then checks use 6.
+func keepPagesFew(ctx context.Context, first time.Duration) {
+	if sleep(ctx, first) != nil {
 		return
 	}
-	for _, m := range ownMappings() {
-		m.cut(chunkSize(os.Getpagesize()))
-	}
+	cutOwnMappings()
 	for {
 		dropOwnPages()
 		if sleep(ctx, dropEvery) != nil {
@@ -35,37 +33,63 @@ func keepPagesFew(ctx context.Context) {
 	}
 }
 
-// faultAround is how much the kernel maps at once, around the page that is read,
-// of what it has in its cache. It never maps beyond the end of a mapping.
-const faultAround = 64 << 10
+const (
+	// faultAround is how much the kernel maps, by default, around a page that is
+	// read, of what it has in its cache. It never maps beyond the end of a mapping.
+	faultAround = 64 << 10
+	// pieceSize is into what the program's constants are cut, so that less is
+	// mapped: with 1,000 checks 4 MB of them in place of 8.
+	pieceSize = 8 << 10
+	// mappingsShare is the share of the mappings that a process may have which
+	// the pieces may take up at most: the heap needs some too.
+	mappingsShare = 8
+)
 
-// chunkSize is into how large pieces the mappings of the file are cut, in bytes,
-// where pages have that size; 0 = not at all, as pages are so large that only
-// one is mapped at once. With four times 4 KB 9 MB stay mapped in place of 14, for
-// 0.4 MB that the kernel needs to know of 1,700 mappings; with twice 4 KB it would be
-// 7 MB, for 0.8.
-func chunkSize(page int) uintptr {
-	if page >= faultAround {
-		return 0
+// cutOwnMappings makes pieces of what the program only reads. Its code stays
+// whole: where that is not in the cache, the kernel reads no further than to the
+// end of a mapping, and each piece would be waited for by itself.
+func cutOwnMappings() {
+	piece := uintptr(max(pieceSize, os.Getpagesize()))
+	var whole []mapping
+	pieces := 0
+	for _, m := range ownMappings() {
+		if m.permissions == "r--p" && m.droppable() && m.end-m.begin > piece {
+			whole = append(whole, m)
+			pieces += int((m.end - m.begin) / piece)
+		}
 	}
-	return uintptr(max(faultAround/4, page))
-}
-
-// cut makes many mappings of one, each of so many bytes: every other one is left
-// out of core dumps, in which pages of a file are not anyway, and so they differ.
-func (m *mapping) cut(chunk uintptr) {
-	if chunk == 0 || !m.droppable() {
+	if piece >= faultAround || pieces > maxMappings()/mappingsShare {
 		return
 	}
-	for at := m.begin + chunk; at < m.end; at += 2 * chunk {
-		if madvise(at, min(at+chunk, m.end), unix.MADV_DONTDUMP) != nil {
+	for _, m := range whole {
+		m.cut(piece)
+	}
+}
+
+// cut makes many mappings of one, each of so many bytes. Every other one is left
+// out of core dumps, and so they differ. A dump has nothing of them by default
+// (core(5)), but for the first page of a file, whose piece is not left out.
+func (m *mapping) cut(piece uintptr) {
+	for at := m.begin + piece; at < m.end; at += 2 * piece {
+		if madvise(at, min(at+piece, m.end), unix.MADV_DONTDUMP) != nil {
 			return // it is no loss
 		}
 	}
 }
 
+// maxMappings is how many mappings a process may have; 0 if the kernel does not say.
+func maxMappings() int {
+	text, err := os.ReadFile("/proc/sys/vm/max_map_count")
+	if err != nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(strings.TrimSpace(string(text))) // 0 for what is no number
+	return n
+}
+
 // dropOwnPages takes the pages of the program's own file out of its memory. What
-// is used next comes back out of the page cache, in some 600 small steps.
+// is used next comes back out of the page cache, in some 600 small steps, or from
+// disk if that has been short of memory.
 func dropOwnPages() {
 	all := ownMappings()
 	for i := 0; i < len(all); {
@@ -91,15 +115,15 @@ func madvise(begin, end uintptr, advice int) error {
 
 // ownMappings are those of the program's own file; none if the kernel does not say.
 func ownMappings() []mapping {
+	exe, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		return nil
+	}
 	smaps, err := os.Open("/proc/self/smaps")
 	if err != nil {
 		return nil
 	}
 	defer func() { _ = smaps.Close() }() // it was only read
-	exe, err := os.Readlink("/proc/self/exe")
-	if err != nil {
-		return nil
-	}
 	return mappings(smaps, exe)
 }
 

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
+	"io"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestMappings(t *testing.T) {
@@ -71,35 +74,75 @@ func TestDropOwnPages(t *testing.T) {
 	}
 }
 
-// Once the mappings are cut, one page that is needed brings few with it.
-func TestCut(t *testing.T) {
-	chunk := chunkSize(os.Getpagesize())
-	if chunk == 0 {
-		return // the kernel maps one page at once anyway
+// Once the constants are cut, one page that is needed brings few with it; and
+// nothing else is cut.
+func TestKeepPagesFew(t *testing.T) {
+	if maxMappings() == 0 {
+		t.Skip("the kernel does not say how many mappings a process may have")
 	}
-	for range 2 { // the second time there is nothing more to cut
-		for _, m := range ownMappings() {
-			m.cut(chunk)
-		}
-	}
-	for _, m := range ownMappings() {
-		if m.droppable() && m.end-m.begin > chunk {
-			t.Fatalf("a mapping of %d bytes is left", m.end-m.begin)
-		}
-	}
-	dropOwnPages()
 	memory, err := os.Open("/proc/self/mem")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = memory.Close() }()
-	// rows are three in a row of which nothing is in memory, within what the
-	// kernel would map at once: by the index of their first.
-	var rows []int
-	all := ownMappings()
+	for _, m := range ownMappings() { // so that there is something to drop
+		if _, err := memory.ReadAt(make([]byte, m.end-m.begin), int64(m.begin)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := ownMappings()
+	droppable := func(all []mapping) (kB int64) {
+		for _, m := range all {
+			if m.droppable() {
+				kB += m.resident
+			}
+		}
+		return kB
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		keepPagesFew(ctx, time.Millisecond)
+	}()
+	all := before
+	for begun := time.Now(); len(all) < 500 || droppable(all) > droppable(before)/2; all = ownMappings() {
+		if time.Since(begun) > time.Minute {
+			t.Fatalf("after a minute %d kB are in memory in %d mappings, before %d in %d",
+				droppable(all), len(all), droppable(before), len(before))
+		}
+	}
+	stop()
+	<-done
+	all = ownMappings()
+	piece := uintptr(max(pieceSize, os.Getpagesize()))
+	for _, m := range before {
+		if m.permissions == "r--p" && m.droppable() {
+			continue
+		}
+		if !slices.ContainsFunc(all, func(now mapping) bool { return now.begin == m.begin && now.end == m.end }) {
+			t.Errorf("%x-%x %s was cut", m.begin, m.end, m.permissions)
+		}
+	}
+	for _, m := range all {
+		if m.permissions == "r--p" && m.droppable() && m.end-m.begin > piece {
+			t.Errorf("a mapping of %d bytes is left", m.end-m.begin)
+		}
+	}
+	if t.Failed() || 3*piece > faultAround {
+		return
+	}
+	readRows(t, memory, all, piece)
+}
+
+// readRows reads a page of the middle one of three in a row of which nothing is
+// in memory, within what the kernel would map at once, wherever there are such.
+func readRows(t *testing.T, memory io.ReaderAt, all []mapping, piece uintptr) {
+	var rows []int // by the index of their first
 	for i := 0; i+2 < len(all); i++ {
 		row := all[i : i+3]
-		if row[0].begin/faultAround != (row[2].end-1)/faultAround || row[0].begin+3*chunk != row[2].end ||
+		if row[0].begin/faultAround != (row[2].end-1)/faultAround || row[0].begin+3*piece != row[2].end ||
 			slices.ContainsFunc(row, func(m mapping) bool { return m.resident > 0 || !m.droppable() }) {
 			continue
 		}
@@ -121,18 +164,8 @@ func TestCut(t *testing.T) {
 	}
 }
 
-func TestChunkSize(t *testing.T) {
-	for page, want := range map[int]uintptr{4 << 10: 16 << 10, 16 << 10: 16 << 10, 32 << 10: 32 << 10, 64 << 10: 0} {
-		if got := chunkSize(page); got != want {
-			t.Errorf("pages of %d bytes: %d, want %d", page, got, want)
-		}
-	}
-}
-
 func BenchmarkDropOwnPages(b *testing.B) {
-	for _, m := range ownMappings() {
-		m.cut(chunkSize(os.Getpagesize()))
-	}
+	cutOwnMappings()
 	b.ReportAllocs()
 	for b.Loop() {
 		dropOwnPages()

@@ -2,7 +2,10 @@
 
 package main
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // keepPagesFew needs Linux.
-func keepPagesFew(context.Context) {}
+func keepPagesFew(context.Context, time.Duration) {}

@@ -46,7 +46,7 @@ Under systemd it tells when it is ready and how it is, and keeps the watchdog.`,
 			return runAgent(cmd, log, level, agent.Options{Load: load.Load, Inputs: load.Inputs, Reloading: manager.reloading},
 				func(ctx context.Context, a *agent.Agent) (stop func()) {
 					stopReloads, stopTelling := reloadOnHangup(ctx, a), manager.tell(ctx, a)
-					stopDropping := aside(ctx, keepPagesFew)
+					stopDropping := aside(ctx, func(ctx context.Context) { keepPagesFew(ctx, dropAfter) })
 					return func() { stopReloads(); stopTelling(); stopDropping() }
 				})
 		},
