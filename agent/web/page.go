@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -20,39 +21,17 @@ var templateFiles embed.FS
 //go:embed static
 var staticFiles embed.FS
 
-// pages are the templates, each with the frame that all share.
+// pages are the templates. Each is parsed when its page is first looked at: an
+// agent that nobody looks at holds none.
 type pages struct {
-	byName map[string]*template.Template
+	mu     sync.Mutex
+	parsed map[string]*template.Template
 	hashes map[string]string // of the static files, by name
 }
 
-// parsePages reads what is embedded; an error means that the program was built
-// from broken files.
-func parsePages() (*pages, error) {
-	frame, err := template.New("frame.html").
-		Funcs(template.FuncMap{"pieces": pieces, "fact": factOf, "segments": segments}).
-		ParseFS(templateFiles, "templates/frame.html", "templates/parts.html")
-	if err != nil {
-		return nil, err
-	}
-	p := &pages{byName: map[string]*template.Template{}, hashes: map[string]string{}}
-	names, err := fs.Glob(templateFiles, "templates/*.html")
-	if err != nil {
-		return nil, err
-	}
-	for _, file := range names {
-		name := strings.TrimSuffix(strings.TrimPrefix(file, "templates/"), ".html")
-		if name == "frame" || name == "parts" {
-			continue
-		}
-		t, err := frame.Clone()
-		if err != nil {
-			return nil, err
-		}
-		if p.byName[name], err = t.ParseFS(templateFiles, file); err != nil {
-			return nil, err
-		}
-	}
+// newPages reads the static files.
+func newPages() (*pages, error) {
+	p := &pages{parsed: map[string]*template.Template{}, hashes: map[string]string{}}
 	return p, fs.WalkDir(staticFiles, "static", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -62,6 +41,24 @@ func parsePages() (*pages, error) {
 		p.hashes[strings.TrimPrefix(path, "static/")] = hex.EncodeToString(sum[:6])
 		return err
 	})
+}
+
+// template is that of a page, with the frame that all share. An error means that
+// the program was built from broken files.
+func (p *pages) template(name string) (*template.Template, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t := p.parsed[name]; t != nil {
+		return t, nil
+	}
+	t, err := template.New("frame.html").
+		Funcs(template.FuncMap{"pieces": pieces, "fact": factOf, "segments": segments}).
+		ParseFS(templateFiles, "templates/frame.html", "templates/parts.html", "templates/"+name+".html")
+	if err != nil {
+		return nil, err
+	}
+	p.parsed[name] = t
+	return t, nil
 }
 
 // root is the way from a page to the first one, "./" or some "../". All links
@@ -169,7 +166,11 @@ func (p *page) silenceLink(site, check string) string {
 // fault in it is an error and not half a page.
 func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, name string, p *page) {
 	var b bytes.Buffer
-	if err := s.pages.byName[name].Execute(&b, p); err != nil {
+	t, err := s.pages.template(name)
+	if err == nil {
+		err = t.Execute(&b, p)
+	}
+	if err != nil {
 		s.opts.Log.Error("page cannot be shown", "path", r.URL.Path, "err", err)
 		http.Error(w, "this page cannot be shown; the agent's log says why", http.StatusInternalServerError)
 		return

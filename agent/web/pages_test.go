@@ -2,8 +2,10 @@ package web
 
 import (
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/url"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,6 +17,28 @@ import (
 	"github.com/esawatch/esawatch/checks/catalog"
 	"github.com/esawatch/esawatch/checks/probe"
 )
+
+// Templates are parsed when they are needed, which is too late to find one broken.
+func TestTemplates(t *testing.T) {
+	p, err := newPages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := fs.Glob(templateFiles, "templates/*.html")
+	if err != nil || len(files) < 5 {
+		t.Fatalf("%d templates, %v", len(files), err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(path.Base(file), ".html")
+		first, err := p.template(name)
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+		if again, _ := p.template(name); again != first {
+			t.Errorf("%s is parsed twice", file)
+		}
+	}
+}
 
 func TestSitePage(t *testing.T) {
 	sc := newScene(t, nil)

@@ -68,7 +68,7 @@ func Listen(opts Options) (*Server, error) {
 		lists: make(chan struct{}, maxLists), description: sync.OnceValues(describe)}
 	s.Show(Content{})
 	var err error
-	if s.pages, err = parsePages(); err != nil {
+	if s.pages, err = newPages(); err != nil {
 		return nil, fmt.Errorf("pages: %w", err)
 	}
 	if err := s.open(); err != nil {
