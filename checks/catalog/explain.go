@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"net"
 	"net/url"
 	"strconv"
@@ -133,6 +134,7 @@ func (c *Catalog) verdict(q Query, class edgeClass) *advice {
 		originIs:  q.Origin.Condition,
 		freshness: freshnessOf(q.CacheStatus),
 	}
+	s.scheme, _, _ = strings.Cut(cmp.Or(q.OriginURL, q.URL), ":")
 	for i := range c.built.verdicts {
 		if r := &c.built.verdicts[i]; r.fits(s) {
 			return &r.advice

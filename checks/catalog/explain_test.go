@@ -25,7 +25,7 @@ func TestEveryPairHasAGeneralVerdict(t *testing.T) {
 				continue // nothing is wrong
 			}
 			if !slices.ContainsFunc(Default().built.verdicts, func(r rule) bool {
-				return r.edge == edge && slices.Contains(r.origin, origin) && r.edgeIs == nil && r.originIs == nil && r.freshness == freshUnknown
+				return r.edge == edge && slices.Contains(r.origin, origin) && r.edgeIs == nil && r.originIs == nil && r.freshness == freshUnknown && r.scheme == ""
 			}) {
 				t.Errorf("edge %s, origin %s: no general verdict", edge, origin)
 			}
@@ -53,9 +53,13 @@ func TestExplainEverything(t *testing.T) {
 						checkExplained(t, c, q)
 					}
 				}
-				for _, token := range []string{"", "http_custom"} {
+				for _, token := range []string{"", "http_custom", "plain"} {
 					q := Query{Edge: *leg(edge), Origin: leg(origin), CacheStatus: cache, ErrorToken: token}
-					if a := c.verdict(q, classifyEdge(edge, token)); a != nil {
+					if token == "plain" {
+						q.ErrorToken, q.OriginURL = "", "http://shop.example.com/"
+						checkExplained(t, c, q)
+					}
+					if a := c.verdict(q, classifyEdge(edge, q.ErrorToken)); a != nil {
 						for i := range c.built.verdicts {
 							if &c.built.verdicts[i].advice == a {
 								used[&c.built.verdicts[i]] = true
@@ -161,6 +165,16 @@ func TestExplain(t *testing.T) {
 		{"a slow origin does answer", Query{Edge: *leg("522"), Origin: &Leg{Condition: Slow, StatusCode: 200, Duration: time.Second}}, "522", FaultOriginLink, originTeam, "200 in 1000 ms", "Origin Protection"},
 		{"origin could not be asked", Query{Edge: *leg("522"), Origin: leg(InternalError)}, "522", FaultOriginLink, originTeam, "", "Connect from outside"},
 		{"only the origin could not be asked", Query{Origin: leg(InternalError)}, InternalError, FaultClient, probe, "", "evidence"},
+		{"522, origin up with a certificate of its own", Query{Edge: *leg("522"), Origin: leg(TLSUntrusted)}, "522", FaultOriginLink, originTeam, "most likely because its firewall", "Origin Protection"},
+		{"520, origin up with a certificate of its own", Query{Edge: *leg("520"), Origin: leg(TLSExpired)}, "520", FaultOrigin, originTeam, "the origin is up", "its certificate is not looked at"},
+		{"502, origin up with a certificate of its own", Query{Edge: *leg("502"), Origin: leg(TLSWrongHost)}, "502", FaultOriginLink, originTeam, "the origin is up", "its certificate is not looked at"},
+		{"timeout, origin up with a certificate of its own", Query{Edge: *leg(Timeout), Origin: leg(TLSUntrusted)}, Timeout, FaultOrigin, originTeam, "the origin is up", "its certificate is not looked at"},
+		{"two certificates", Query{Edge: *leg(TLSWrongHost), Origin: leg(TLSUntrusted)}, TLSWrongHost, FaultTLS, config, "two certificates", "openssl"},
+		{"fresh page, origin's certificate is its own", Query{Origin: leg(TLSUntrusted), CacheStatus: "MISS"}, OriginDown, FaultTLS, originTeam, "only if ESA verifies it too", "Read the origin's certificate"},
+		{"fresh page, origin fails here", Query{Origin: leg("500"), CacheStatus: "MISS"}, OriginDown, FaultOrigin, originTeam, "one of several origin servers", "what the origin says"},
+		{"fresh page, origin refuses the agent", Query{Origin: leg("403"), CacheStatus: "MISS"}, OriginDown, FaultOrigin, probe, "admits only ESA", "admit this agent"},
+		{"525, origin well over plain HTTP", Query{Edge: *leg("525"), Origin: leg(""), URL: "https://a.example/", OriginURL: "http://a.example/"}, "525", FaultTLS, config, "speaks only HTTP", "origin protocol and port"},
+		{"526, origin well over plain HTTP", Query{Edge: *leg("526"), Origin: leg(""), URL: "https://a.example/", OriginURL: "http://a.example/"}, "526", FaultTLS, originTeam, "was not looked at from here", "openssl"},
 		{"undocumented code", Query{Edge: *leg("527"), Origin: leg("")}, "527", FaultOriginLink, config, "origin answers directly", "Ask the origin"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

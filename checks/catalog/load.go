@@ -50,12 +50,14 @@ type (
 		Evidence map[string]rawAdvice `yaml:"evidence"`
 	}
 	rawRule struct {
-		Edge      edgeClass     `yaml:"edge"`
-		Origin    []originClass `yaml:"origin"`
-		EdgeIs    []Condition   `yaml:"edge_is"`
-		OriginIs  []Condition   `yaml:"origin_is"`
-		Answer    freshness     `yaml:"answer"`
-		rawAdvice `yaml:",inline"`
+		Edge     edgeClass     `yaml:"edge"`
+		Origin   []originClass `yaml:"origin"`
+		EdgeIs   []Condition   `yaml:"edge_is"`
+		OriginIs []Condition   `yaml:"origin_is"`
+		Answer   freshness     `yaml:"answer"`
+		// OriginScheme is the scheme by which the origin was asked.
+		OriginScheme string `yaml:"origin_scheme"`
+		rawAdvice    `yaml:",inline"`
 	}
 	rawAdvice struct {
 		Says       Text   `yaml:"says"`
@@ -181,8 +183,11 @@ func (ld *loader) loadVerdicts() {
 		if r.Answer != freshUnknown && r.Answer != freshCached && r.Answer != freshAnswer {
 			ld.errorf("%s: answer %q: want %s or %s", where, r.Answer, freshCached, freshAnswer)
 		}
+		if r.OriginScheme != "" && r.OriginScheme != "http" && r.OriginScheme != "https" {
+			ld.errorf("%s: origin_scheme %q: want http or https", where, r.OriginScheme)
+		}
 		ld.verdicts = append(ld.verdicts, rule{edge: r.Edge, origin: r.Origin, edgeIs: r.EdgeIs, originIs: r.OriginIs,
-			freshness: r.Answer, advice: ld.advice(where, r.rawAdvice)})
+			freshness: r.Answer, scheme: r.OriginScheme, advice: ld.advice(where, r.rawAdvice)})
 	}
 }
 

@@ -29,10 +29,11 @@ const (
 	originOK          originClass = "ok"
 	originSame        originClass = "same"        // the very condition that the edge has
 	originOther       originClass = "other"       // an answer, and another failure
+	originUntrusted   originClass = "untrusted"   // it is up, with a certificate that is not accepted: its answer is not known
 	originUnreachable originClass = "unreachable" // no whole answer
 )
 
-var originClasses = []originClass{originOK, originSame, originOther, originUnreachable}
+var originClasses = []originClass{originOK, originSame, originOther, originUntrusted, originUnreachable}
 
 // transport are the conditions of a request that got no whole answer.
 var transport = []Condition{DNSFailure, ConnectRefused, ConnectTimeout, ConnectUnreachable,
@@ -81,6 +82,8 @@ func classifyOrigin(edge, origin Condition) originClass {
 		return originSame
 	case origin.Degrades():
 		return originOK
+	case origin == TLSExpired, origin == TLSWrongHost, origin == TLSUntrusted:
+		return originUntrusted
 	case slices.Contains(transport, origin):
 		return originUnreachable
 	default:
@@ -115,6 +118,7 @@ type rule struct {
 	edgeIs    []Condition // "" = any of the class
 	originIs  []Condition
 	freshness freshness // "" = any
+	scheme    string    // by which the origin was asked; "" = any
 	advice    advice
 }
 
@@ -125,6 +129,7 @@ type situation struct {
 	edgeIs    Condition
 	originIs  Condition
 	freshness freshness
+	scheme    string
 }
 
 func (r *rule) fits(s situation) bool {
@@ -132,7 +137,8 @@ func (r *rule) fits(s situation) bool {
 		slices.Contains(r.origin, s.origin) &&
 		(r.edgeIs == nil || slices.Contains(r.edgeIs, s.edgeIs)) &&
 		(r.originIs == nil || slices.Contains(r.originIs, s.originIs)) &&
-		(r.freshness == freshUnknown || r.freshness == s.freshness)
+		(r.freshness == freshUnknown || r.freshness == s.freshness) &&
+		(r.scheme == "" || r.scheme == s.scheme)
 }
 
 // advice is what an entry turns into in the light of more than its condition.
