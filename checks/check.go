@@ -146,6 +146,9 @@ func (c *Check) describe(edge *probe.Response) Result {
 		},
 		Edge: edge.Edge,
 	}
+	if edge.Elsewhere {
+		r.RedirectedTo = shortURL(edge.URL)
+	}
 	if t := edge.TLS; t != nil {
 		r.TLS = &TLS{Version: t.Version, Cipher: t.Cipher, NotAfter: t.NotAfter.UTC(),
 			Issuer: t.Issuer, Subject: t.Subject, Fingerprint: t.Fingerprint}
@@ -199,6 +202,12 @@ func (c *Check) query(r *Result, condition catalog.Condition) catalog.Query {
 		ErrorToken:  r.Edge.ErrorToken,
 		ProxyStatus: r.Edge.ProxyStatus,
 	}
+	if r.RedirectedTo != "" && condition != "" && condition != catalog.RedirectLoop {
+		// Whatever the origin says, it was not asked for this.
+		q.RedirectedFrom, q.URL, q.Host = q.URL, r.RedirectedTo, hostOf(r.RedirectedTo)
+		q.OriginAddr, q.OriginURL = "", ""
+		return q
+	}
 	if o := r.Origin; o != nil {
 		q.Origin = &catalog.Leg{Condition: o.Condition, StatusCode: o.StatusCode, Duration: duration(o.DurationSeconds)}
 	}
@@ -245,6 +254,21 @@ func (c *Check) In(lang string, r Result) Result {
 	d.Evidence = inChinese(r.Diagnosis.Evidence)
 	r.Diagnosis = &d
 	return r
+}
+
+// maxShownURL bounds a URL that a server wrote, in bytes.
+const maxShownURL = 1000
+
+// shortURL is a URL without its path and query if it is very long.
+func shortURL(rawURL string) string {
+	if len(rawURL) <= maxShownURL {
+		return rawURL
+	}
+	u, err := url.Parse(rawURL)
+	if err != nil || len(u.Scheme)+len(u.Host) > maxShownURL {
+		return ""
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/"}).String()
 }
 
 // hostOf is the host of a URL without its port, "" when it has none.

@@ -26,9 +26,9 @@ type latest struct {
 }
 
 // texts are the texts of a result that are kept in latest.text.
-func texts(r *checks.Result) [11]*string {
+func texts(r *checks.Result) [12]*string {
 	e := &r.Edge
-	return [...]*string{&r.Location, &r.Method, &r.HTTPVersion, &r.RemoteAddress,
+	return [...]*string{&r.RedirectedTo, &r.Location, &r.Method, &r.HTTPVersion, &r.RemoteAddress,
 		&e.ViaESA, &e.RequestID, &e.NodeIP, &e.POP, &e.CacheStatus, &e.ErrorToken, &e.ProxyStatus}
 }
 

@@ -14,6 +14,8 @@ const (
 	signCachedContent
 	// signEdgeMade: the edge says that it made this error itself.
 	signEdgeMade
+	// signRedirected: a redirect led to another host or port, and this is about that.
+	signRedirected
 	// signForeign: what only ESA says comes from something that is not ESA.
 	signForeign
 	numSigns
@@ -25,6 +27,7 @@ var signNames = [numSigns]string{
 	signCachedError:   "cached_error",
 	signCachedContent: "cached_content",
 	signEdgeMade:      "edge_made",
+	signRedirected:    "redirected",
 	signForeign:       "foreign",
 }
 
@@ -44,6 +47,9 @@ func signs(q Query, class edgeClass, proxyError string) []sign {
 	}
 	if proxyError != "" && code >= 400 {
 		found = append(found, signEdgeMade)
+	}
+	if q.RedirectedFrom != "" {
+		found = append(found, signRedirected)
 	}
 	if q.ViaESA == "no" && proxyError == "" && onlyESA(q.Edge.Condition) {
 		found = append(found, signForeign)

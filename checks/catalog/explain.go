@@ -22,6 +22,10 @@ type Query struct {
 	OriginAddr string // HOST:PORT
 	OriginURL  string // where it differs from URL, as in its scheme
 
+	// RedirectedFrom is the URL of the check where a redirect led to URL at
+	// another host or port; "" = it did not.
+	RedirectedFrom string
+
 	ViaESA      string // "yes", "possible" or "no", as probe.Edge has it; "" = not known
 	RequestID   string // EagleId
 	POP         string
@@ -148,6 +152,7 @@ func (c *Catalog) facts(q Query, condition Condition, proxyError string, l lang)
 	known := [numFacts]string{
 		factHost:          q.Host,
 		factURL:           q.URL,
+		factFromURL:       q.RedirectedFrom,
 		factOriginURL:     q.OriginURL,
 		factRequestID:     q.RequestID,
 		factPOP:           q.POP,

@@ -15,6 +15,7 @@ const (
 	factHost
 	factHostPort
 	factURL
+	factFromURL
 	factOrigin
 	factOriginHost
 	factOriginPort
@@ -39,6 +40,7 @@ var factNames = [numFacts]string{
 	factHost:            "host",
 	factHostPort:        "host_port",
 	factURL:             "url",
+	factFromURL:         "from_url",
 	factOrigin:          "origin",
 	factOriginHost:      "origin_host",
 	factOriginPort:      "origin_port",

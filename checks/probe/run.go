@@ -155,9 +155,10 @@ func (r *run) begin(h hop) {
 	r.url, r.serverName = h.url, r.p.serverNameOf(h.url)
 	r.dialTarget = r.p.dialAddress(h.url)
 	r.dialHost, _, _ = net.SplitHostPort(r.dialTarget)
-	r.resp.URL = r.p.url
+	r.resp.URL, r.resp.Elsewhere = r.p.url, false
 	if r.resp.Redirects > 0 {
 		r.resp.URL = r.secrets.cleanURL(h.url.String()) // the server wrote it
+		r.resp.Elsewhere = hostPort(h.url) != hostPort(r.p.target)
 	}
 	r.resp.StatusCode, r.resp.Header, r.resp.HTTPVersion = 0, nil, ""
 	r.resp.TLS, r.resp.RemoteAddr, r.peer = nil, "", nil
