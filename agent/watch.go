@@ -225,9 +225,8 @@ func (a *Agent) reloadIfChanged() {
 }
 
 // inputsChanged tells whether a reload is due, once for each change. Files that
-// are read whenever they are used are no reason, except when one of them may
-// have kept the last configuration from being loaded. The caller holds
-// a.reloading.
+// are read whenever they are used are no reason, except when one of them keeps
+// the configuration from being loaded, or may have. The caller holds a.reloading.
 func (a *Agent) inputsChanged() bool {
 	changed := false
 	for i := range a.inputs {
@@ -237,7 +236,7 @@ func (a *Agent) inputsChanged() bool {
 			continue
 		}
 		in.Sum = sum
-		if in.Live && a.failure == "" {
+		if in.Live && a.failure == "" && a.loads() {
 			a.log.Debug("file changed, its new content is used from now on", "path", in.Path)
 			a.tryAgain(in.Path)
 			continue
@@ -245,6 +244,12 @@ func (a *Agent) inputsChanged() bool {
 		changed = true
 	}
 	return changed
+}
+
+// loads tells whether the configuration could be loaded now.
+func (a *Agent) loads() bool {
+	_, err := a.opts.Load()
+	return err == nil
 }
 
 // tryAgain has the receivers told at once of what they could not be told, if the

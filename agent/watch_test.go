@@ -302,6 +302,17 @@ func TestSecretsNeedNoReload(t *testing.T) {
 		t.Errorf("%d reloads, want none", n)
 	}
 
+	// A wrong one is not taken over, and said where it stands.
+	for _, bad := range []string{"", "nonsense\n"} {
+		writeFile(t, w.path("hook-url"), bad)
+		w.until("the failure", func() bool { return w.Status().Stale })
+		if got, err := secret.Get(); err != nil || got != "http://two.invalid/" {
+			t.Errorf("secret %q, error %v; want the one before %q", got, err, bad)
+		}
+		writeFile(t, w.path("hook-url"), "http://two.invalid/\n")
+		w.until("the repair", func() bool { return !w.Status().Stale })
+	}
+
 	// The configuration came first, its new secret comes later.
 	writeFile(t, w.path("config.yaml"), siteNamed("blog")+strings.ReplaceAll(receiver, "hook-url", "later"))
 	w.until("the failure", func() bool { return w.Status().Stale })

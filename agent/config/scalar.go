@@ -192,7 +192,11 @@ func (r *reader) secret(s string, f field) (any, *problem) {
 	if err != nil {
 		return nil, r.fileProblem(s, err)
 	}
-	return leaf, checkSecret(f.rule, value)
+	if p := checkSecret(f.holds, value); p != nil {
+		return leaf, p
+	}
+	r.secretOf(leaf).keep(f.holds)
+	return leaf, nil
 }
 
 func checkSecret(rule, value string) *problem {

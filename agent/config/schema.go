@@ -16,6 +16,7 @@ type field struct {
 	keyRule  string // what each key of a map has to be
 	doc      string // what it is for
 	fileTwin bool   // the key is X_file and holds the path of the secret X
+	holds    string // the rule of what the file holds
 }
 
 // schema is every key of a struct, inlined structs included, in order.
@@ -59,7 +60,7 @@ func (s *schema) add(key string, f reflect.StructField) {
 	fd := field{key: key, typ: f.Type, index: f.Index, rule: f.Tag.Get("rule"), keyRule: f.Tag.Get("key"), doc: f.Tag.Get("doc")}
 	s.fields = append(s.fields, fd)
 	if f.Type == secretType {
-		s.fields = append(s.fields, field{key: key + fileSuffix, typ: f.Type, rule: "file", fileTwin: true, doc: "a file that holds " + key + ": " + fd.doc})
+		s.fields = append(s.fields, field{key: key + fileSuffix, typ: f.Type, rule: "file", fileTwin: true, holds: fd.rule, doc: "a file that holds " + key + ": " + fd.doc})
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,6 +23,7 @@ const (
 var (
 	errEmptySecret = errors.New("is empty")
 	errLargeSecret = errors.New("is larger than 64 KiB")
+	errBadSecret   = errors.New("does not hold what it should")
 )
 
 // Secret is a value that prints as "<secret>" wherever it is printed. It is
@@ -44,6 +46,7 @@ type secretSource struct {
 
 	mu    sync.Mutex
 	stamp fileStamp // of the file when value was read
+	rules []string  // that what the file holds has to keep, as fields have them
 }
 
 // fileStamp tells one content of a file from the next, without reading it.
@@ -75,8 +78,10 @@ func (s Secret) File() string {
 }
 
 // Get is the secret's present value: "" when it is not set. A file is read
-// again when it was changed or replaced; it is an error when it is missing,
-// unreadable, empty or larger than 64 KiB. No error holds the value.
+// again when it was changed or replaced. It is an error when it is missing,
+// unreadable, empty or larger than 64 KiB, unless it was read before: then the
+// value of that time stays, as it does while what is there now breaks a rule of
+// a field. No error holds the value.
 func (s Secret) Get() (string, error) {
 	if s.src == nil {
 		return "", nil
@@ -90,6 +95,27 @@ func (s *secretSource) get() (string, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	value, err := s.read()
+	if err != nil && s.stamp.info != nil {
+		return s.value, nil // who watches the file says what is wrong with it
+	}
+	return value, err
+}
+
+// keep has the secret keep a field's rule from now on.
+func (s Secret) keep(rule string) {
+	if s.src == nil || rule == "" {
+		return
+	}
+	s.src.mu.Lock()
+	defer s.src.mu.Unlock()
+	if !slices.Contains(s.src.rules, rule) {
+		s.src.rules = append(s.src.rules, rule)
+	}
+}
+
+// read reads the file, unless it is as it was. The caller holds s.mu.
+func (s *secretSource) read() (string, error) {
 	info, err := os.Stat(s.file)
 	if err != nil {
 		return "", fmt.Errorf("read secret file: %w", err)
@@ -103,6 +129,11 @@ func (s *secretSource) get() (string, error) {
 	value, err := readSecret(s.file)
 	if err != nil {
 		return "", err
+	}
+	for _, rule := range s.rules {
+		if checkSecret(rule, value) != nil {
+			return "", fmt.Errorf("read secret file %q: %w", s.file, errBadSecret)
+		}
 	}
 	s.value = value
 	s.stamp = fileStamp{info, time.Since(info.ModTime()) < timestampGrain}

@@ -142,20 +142,29 @@ func TestSecretFileIsReadAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("ten")
-	for _, bad := range []string{"", "\n", "  \r\n", strings.Repeat("x", maxSecretFile+1)} {
-		put(bad)
-		if got, err := s.Get(); err == nil {
-			t.Errorf("a file of %d bytes: got %d bytes, want an error", len(bad), len(got))
+	bad := func(what string) {
+		t.Helper()
+		want("ten") // as it was
+		if got, err := FileSecret(path).Get(); err == nil {
+			t.Errorf("%s: got %d bytes, want an error", what, len(got))
 		}
+	}
+	for _, content := range []string{"", "\n", "  \r\n", strings.Repeat("x", maxSecretFile+1)} {
+		put(content)
+		bad(fmt.Sprintf("a file of %d bytes", len(content)))
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Get(); err == nil {
-		t.Error("a missing file gives no error")
-	}
+	bad("a missing file")
 	put(" with spaces ")
 	want(" with spaces ")
+
+	s.keep("url")
+	put("nonsense")
+	want(" with spaces ")
+	put("https://hooks.example.com/x")
+	want("https://hooks.example.com/x")
 }
 
 func TestSecretUnset(t *testing.T) {
