@@ -189,3 +189,20 @@ func TestErrorsOfAJoin(t *testing.T) {
 		t.Errorf("one error becomes %v", got)
 	}
 }
+
+func TestWarnings(t *testing.T) {
+	const site = "sites: [{name: shop, url: 'https://shop.invalid', checks: [{name: home, path: /}]}]\n"
+	for text, want := range map[string]int{
+		site: 1,
+		site + "receivers: [{name: screen, console: {}}]\n": 0,
+	} {
+		plan, err := Build(configOf(t, text), BuildOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := plan.Warnings(); len(got) != want {
+			t.Errorf("%s: %q", text, got)
+		}
+		plan.Close()
+	}
+}

@@ -93,8 +93,15 @@ func (a *Agent) load() (*Plan, error) {
 		cfg.Agent.Location = a.started.Agent.Location
 		cfg.Cluster = reloadedCluster(&a.started.Cluster, &cfg.Cluster)
 	}
-	return Build(cfg, BuildOptions{Version: a.opts.Version, Console: a.opts.Console,
+	plan, err := Build(cfg, BuildOptions{Version: a.opts.Version, Console: a.opts.Console,
 		Color: a.opts.Color, Width: a.opts.Width, Log: a.opts.Log})
+	if err != nil {
+		return nil, err
+	}
+	for _, warning := range plan.Warnings() {
+		a.log.Warn(warning)
+	}
+	return plan, nil
 }
 
 // current is the plan in force.

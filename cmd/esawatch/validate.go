@@ -28,6 +28,9 @@ func newValidate() *cobra.Command {
 			defer plan.Close()
 			fmt.Fprintf(cmd.OutOrStdout(), "ok: %s, %s, %s\n", count(len(plan.Config.Sites), "site"),
 				count(len(plan.Checks), "check"), count(len(plan.Receivers), "receiver"))
+			for _, warning := range plan.Warnings() {
+				fmt.Fprintln(cmd.ErrOrStderr(), "warning:", warning)
+			}
 			return nil
 		},
 	}
