@@ -191,7 +191,7 @@ func (s *Server) catalogEntry(w http.ResponseWriter, r *http.Request) {
 	p.Lang = lang
 	condition := catalog.Condition(strings.ToLower(code))
 	_, own := p.content.Catalog.Entry(condition)
-	if !own && (condition.StatusCode() == 0 || condition.StatusCode() > 599) {
+	if !own && condition.StatusCode() == 0 {
 		s.missing(w, r, fmt.Sprintf("The catalog has no condition %.64q.", code), withLang(p.Catalog(), lang), "The whole catalog")
 		return
 	}

@@ -37,9 +37,9 @@ func TestSilenceErrors(t *testing.T) {
 		code int
 		want string
 	}{
-		{"no matcher", []string{"add"}, 2, "requires at least 1 arg"},
+		{"no matcher", []string{"add"}, 2, "such as site=shop"},
 		{"a bad duration", []string{"add", "site=shop", "--duration", "10"}, 2, "--duration: \"10\" is not a duration: it has no unit"},
-		{"no ID", []string{"expire"}, 2, "requires at least 1 arg"},
+		{"no ID", []string{"expire"}, 2, "such as site=shop"},
 		{"a path for an ID", []string{"expire", "../catalog"}, 2, `"../catalog" is not the ID of a silence`},
 		{"a bad output", []string{"list", "--output", "xml"}, 2, "--output: got \"xml\""},
 		{"a mistyped subcommand", []string{"lst"}, 2, `unknown command "lst"`},

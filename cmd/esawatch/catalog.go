@@ -64,7 +64,7 @@ func selectViews(cat *catalog.Catalog, args []string, lang string) ([]catalog.Vi
 		return views, nil
 	}
 	c := catalog.Condition(strings.ToLower(args[0]))
-	if _, ok := cat.Entry(c); !ok && (c.StatusCode() < 400 || c.StatusCode() > 599) {
+	if _, ok := cat.Entry(c); !ok && c.StatusCode() < 400 {
 		return nil, fmt.Errorf("catalog: no condition %q; \"esawatch catalog\" lists them", args[0])
 	}
 	return []catalog.View{cat.View(c, lang)}, nil

@@ -51,7 +51,12 @@ and !~ for a regular expression that fits the whole value. The labels are site,
 check, condition, severity, fault, location and those of the check.`,
 		Example: `  esawatch silence add site=shop --duration 2h --comment "new origin"
   esawatch silence add site=shop 'check=~"log.*"' severity!=critical`,
-		Args: cobra.MinimumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("say what to silence, such as site=shop")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, err := config.ParseDuration(asked.Duration); err != nil {
 				return fmt.Errorf("--duration: %w", err)
