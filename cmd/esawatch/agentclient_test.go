@@ -39,7 +39,7 @@ func TestSilenceErrors(t *testing.T) {
 	}{
 		{"no matcher", []string{"add"}, 2, "such as site=shop"},
 		{"a bad duration", []string{"add", "site=shop", "--duration", "10"}, 2, "--duration: \"10\" is not a duration: it has no unit"},
-		{"no ID", []string{"expire"}, 2, "such as site=shop"},
+		{"no ID", []string{"expire"}, 2, "requires at least 1 arg"},
 		{"a path for an ID", []string{"expire", "../catalog"}, 2, `"../catalog" is not the ID of a silence`},
 		{"a bad output", []string{"list", "--output", "xml"}, 2, "--output: got \"xml\""},
 		{"a mistyped subcommand", []string{"lst"}, 2, `unknown command "lst"`},
