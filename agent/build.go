@@ -84,7 +84,7 @@ func Build(cfg *config.Config, opts BuildOptions) (*Plan, error) {
 // Warnings are what is allowed and most likely not meant.
 func (p *Plan) Warnings() []string {
 	if len(p.Checks) > 0 && len(p.Receivers) == 0 {
-		return []string{"no receivers: nobody is told of what fails"}
+		return []string{"no receivers: esawatch itself tells nobody of what fails"}
 	}
 	return nil
 }

@@ -229,6 +229,7 @@ func (a *Agent) reloadIfChanged() {
 // the configuration from being loaded, or may have. The caller holds a.reloading.
 func (a *Agent) inputsChanged() bool {
 	changed := false
+	var live []string
 	for i := range a.inputs {
 		in := &a.inputs[i]
 		sum := config.SumOf(in.Path)
@@ -236,12 +237,17 @@ func (a *Agent) inputsChanged() bool {
 			continue
 		}
 		in.Sum = sum
-		if in.Live && a.failure == "" && a.loads() {
-			a.log.Debug("file changed, its new content is used from now on", "path", in.Path)
-			a.tryAgain(in.Path)
-			continue
+		if in.Live {
+			live = append(live, in.Path)
 		}
-		changed = true
+		changed = changed || !in.Live || a.failure != ""
+	}
+	if len(live) > 0 && !changed {
+		changed = !a.loads() // once for all: thousands may change in one moment
+	}
+	for _, path := range live {
+		a.log.Debug("file changed", "path", path)
+		a.tryAgain(path)
 	}
 	return changed
 }

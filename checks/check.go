@@ -146,9 +146,6 @@ func (c *Check) describe(edge *probe.Response) Result {
 		},
 		Edge: edge.Edge,
 	}
-	if edge.Elsewhere {
-		r.RedirectedTo = shortURL(edge.URL)
-	}
 	if t := edge.TLS; t != nil {
 		r.TLS = &TLS{Version: t.Version, Cipher: t.Cipher, NotAfter: t.NotAfter.UTC(),
 			Issuer: t.Issuer, Subject: t.Subject, Fingerprint: t.Fingerprint}
@@ -170,6 +167,9 @@ func (c *Check) explain(r *Result, edge *probe.Response, failures []assert.Failu
 	origin *probe.Response, originFailures []assert.Failure) {
 	if len(failures) == 0 && len(originFailures) == 0 {
 		return // nearly always: it shall cost nothing
+	}
+	if edge.Elsewhere && blamesAddress(firstOf(failures)) {
+		r.RedirectedTo = bareURL(edge.URL)
 	}
 	q := c.query(r, firstOf(failures))
 	q.Age = edge.Header.Get("Age")
@@ -202,7 +202,7 @@ func (c *Check) query(r *Result, condition catalog.Condition) catalog.Query {
 		ErrorToken:  r.Edge.ErrorToken,
 		ProxyStatus: r.Edge.ProxyStatus,
 	}
-	if r.RedirectedTo != "" && condition != "" && condition != catalog.RedirectLoop {
+	if r.RedirectedTo != "" {
 		// Whatever the origin says, it was not asked for this.
 		q.RedirectedFrom, q.URL, q.Host = q.URL, r.RedirectedTo, hostOf(r.RedirectedTo)
 		q.OriginAddr, q.OriginURL = "", ""
@@ -256,19 +256,34 @@ func (c *Check) In(lang string, r Result) Result {
 	return r
 }
 
+// blamesAddress tells whether a condition of a run says something of the address
+// that it ended at: it fails, and not for the way there or for this agent.
+func blamesAddress(c catalog.Condition) bool {
+	switch c {
+	case "", catalog.RedirectLoop, catalog.InternalError, catalog.AgentOffline:
+		return false
+	}
+	return !c.Degrades()
+}
+
 // maxShownURL bounds a URL that a server wrote, in bytes.
 const maxShownURL = 1000
 
-// shortURL is a URL without its path and query if it is very long.
-func shortURL(rawURL string) string {
-	if len(rawURL) <= maxShownURL {
-		return rawURL
-	}
+// bareURL is a URL that a server wrote without its query, which may be somebody's
+// ticket, and without its path if that is very long.
+func bareURL(rawURL string) string {
 	u, err := url.Parse(rawURL)
-	if err != nil || len(u.Scheme)+len(u.Host) > maxShownURL {
+	if err != nil {
 		return ""
 	}
-	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/"}).String()
+	bare := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
+	if len(bare.String()) > maxShownURL {
+		bare.Path, bare.RawPath = "/", ""
+	}
+	if text := bare.String(); len(text) <= maxShownURL {
+		return text
+	}
+	return ""
 }
 
 // hostOf is the host of a URL without its port, "" when it has none.

@@ -2,11 +2,15 @@ package checks_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/esawatch/esawatch/checks"
 	"github.com/esawatch/esawatch/checks/assert"
@@ -111,9 +115,85 @@ func TestLongRedirect(t *testing.T) {
 	}
 }
 
+// TestRedirectIsNotBlamed holds that where a redirect led is left out of what does
+// not say anything of that address, and that a ticket in its query is shown nowhere.
+func TestRedirectIsNotBlamed(t *testing.T) {
+	const address = "https://shop.example.com/"
+	to := probe.Response{StartedAt: time.Now(), Duration: time.Second, Redirects: 1, Elsewhere: true,
+		URL: "https://sso.example.com/login?ticket=s3cr3t", StatusCode: 200, Edge: probe.Edge{ViaESA: "no"}}
+	down := ending{probe.Response{StartedAt: time.Now(), Condition: catalog.ConnectRefused, Detail: "refused"}}
+	for _, tt := range []struct {
+		name      string
+		edge      func(*probe.Response)
+		condition catalog.Condition
+		blamed    bool
+	}{
+		{"all is well, the origin is down", func(*probe.Response) {}, catalog.OriginDown, false},
+		{"slow, the origin is down", func(r *probe.Response) { r.Duration = time.Minute }, catalog.OriginDown, false},
+		{"this agent's own fault", func(r *probe.Response) { r.Condition = catalog.InternalError }, catalog.InternalError, false},
+		{"a circle", func(r *probe.Response) { r.Condition = catalog.RedirectLoop }, catalog.RedirectLoop, false},
+		{"it fails there", func(r *probe.Response) { r.StatusCode = 503 }, "503", true},
+		{"it takes too long there", func(r *probe.Response) { r.Condition = catalog.Timeout }, catalog.Timeout, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			edge := to
+			tt.edge(&edge)
+			expect, err := assert.Build(assert.Expect{ViaESA: "any", MaxDuration: 10 * time.Second})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := &checks.Check{Site: "shop", Name: "home", URL: address, Edge: ending{edge}, Expect: expect,
+				Origin: down, OriginAddr: "192.0.2.1:443", Catalog: catalog.Default()}
+			r := c.Run(t.Context())
+			d := r.Diagnosis
+			if r.Condition() != tt.condition || (r.RedirectedTo != "") != tt.blamed {
+				t.Errorf("got %s, redirected to %q", r.Condition(), r.RedirectedTo)
+			}
+			if blamed := strings.Contains(d.Summary+strings.Join(d.Steps, "\n"), "sso.example.com"); blamed != tt.blamed {
+				t.Errorf("%s\n%s", d.Summary, strings.Join(d.Steps, "\n"))
+			}
+			if text, err := json.Marshal(r); err != nil || strings.Contains(string(text), "s3cr3t") {
+				t.Errorf("%v: the query is shown: %s", err, text)
+			}
+		})
+	}
+	c := &checks.Check{URL: address, Edge: ending{to}, Catalog: catalog.Default()}
+	if r := c.Run(t.Context()); r.Outcome != checks.Pass || r.RedirectedTo != "" {
+		t.Errorf("a pass: %s, redirected to %q", r.Outcome, r.RedirectedTo)
+	}
+}
+
+// TestRedirectIsPrintable holds that what a server makes of a URL cannot work on a terminal.
+func TestRedirectIsPrintable(t *testing.T) {
+	first := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["Location"] = []string{"http://127.0.0.1:1/a\u202eb\u009b31m?q=\u009b31m\u200b\xff"}
+		w.WriteHeader(http.StatusFound)
+	}))
+	t.Cleanup(first.Close)
+	p, err := probe.New(probe.Request{URL: first.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &checks.Check{URL: first.URL, Edge: p, Catalog: catalog.Default()}
+	r := c.Run(t.Context())
+	if r.RedirectedTo == "" || r.Diagnosis == nil {
+		t.Fatalf("%s, redirected to %q", r.Condition(), r.RedirectedTo)
+	}
+	for _, text := range append([]string{r.RedirectedTo, r.Diagnosis.Summary}, slices.Concat(r.Diagnosis.Steps, r.Diagnosis.Evidence)...) {
+		if strings.ContainsFunc(text, func(c rune) bool { return !unicode.IsPrint(c) }) || !utf8.ValidString(text) {
+			t.Errorf("%q", text)
+		}
+	}
+}
+
 // answering is an origin that answers well.
 type answering struct{}
 
 func (answering) Do(context.Context) *probe.Response {
 	return &probe.Response{StartedAt: time.Now(), Duration: time.Millisecond, StatusCode: http.StatusOK, Edge: probe.Edge{ViaESA: "no"}}
 }
+
+// ending is what always answers the same.
+type ending struct{ r probe.Response }
+
+func (e ending) Do(context.Context) *probe.Response { return &e.r }

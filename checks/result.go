@@ -35,7 +35,7 @@ type Result struct {
 	HTTPVersion     string             `json:"http_version"`
 	RemoteAddress   string             `json:"remote_address"`
 	Redirects       int                `json:"redirects"`
-	RedirectedTo    string             `json:"redirected_to,omitempty"` // URL at another host or port, of whose answer or failure the result tells
+	RedirectedTo    string             `json:"redirected_to,omitempty"` // URL at another host or port, that they led to, if that is what failed
 	BodyBytes       int64              `json:"body_bytes"`
 	PhasesSeconds   Phases             `json:"phases_seconds"`
 	TLS             *TLS               `json:"tls"`

@@ -37,6 +37,9 @@ func signs(q Query, class edgeClass, proxyError string) []sign {
 	var found []sign
 	cached := freshnessOf(q.CacheStatus) == freshCached
 	code := q.Edge.Condition.StatusCode()
+	if q.RedirectedFrom != "" {
+		found = append(found, signRedirected)
+	}
 	switch {
 	case class == edgeSecurity && q.ErrorToken != "":
 		found = append(found, signDenied)
@@ -47,9 +50,6 @@ func signs(q Query, class edgeClass, proxyError string) []sign {
 	}
 	if proxyError != "" && code >= 400 {
 		found = append(found, signEdgeMade)
-	}
-	if q.RedirectedFrom != "" {
-		found = append(found, signRedirected)
 	}
 	if q.ViaESA == "no" && proxyError == "" && onlyESA(q.Edge.Condition) {
 		found = append(found, signForeign)

@@ -80,8 +80,9 @@ func (h *hop) adapt(status int) {
 	}
 }
 
-// trusted tells whether the secrets meant for one URL may go to another: the
-// same host and port, or the same host's https after its http.
+// trusted tells whether the secrets meant for one URL may go to another, and what
+// is known of its server holds there: the same host and port, or the same host's
+// https after its http.
 func trusted(from, to *url.URL) bool {
 	if !strings.EqualFold(from.Hostname(), to.Hostname()) {
 		return false
@@ -144,6 +145,9 @@ func (r *run) carryCookies(h hop, resp *http.Response, next *hop) error {
 	}
 	return nil
 }
+
+// maxURL bounds a URL that a server wrote, in bytes.
+const maxURL = 2000
 
 // bare is the URL that a location leads to, without user info and query.
 func bare(base *url.URL, location string) string {

@@ -30,7 +30,7 @@ type Response struct {
 	Header      http.Header
 	HTTPVersion string // "1.0" "1.1" "2.0" "3.0"; "" with no answer
 	RemoteAddr  string // address and port dialled last; "" when nothing was
-	Elsewhere   bool   // a redirect led to another host or port, whose answer or failure this is
+	Elsewhere   bool   // a redirect led to another host or port (not just to https), whose answer or failure this is
 	Redirects   int    // redirects followed
 	// CNAMEs are the aliases that the name dialled last led to, in their order;
 	// nil when there are none, or when the name was not looked up in DNS.

@@ -157,8 +157,8 @@ func (r *run) begin(h hop) {
 	r.dialHost, _, _ = net.SplitHostPort(r.dialTarget)
 	r.resp.URL, r.resp.Elsewhere = r.p.url, false
 	if r.resp.Redirects > 0 {
-		r.resp.URL = r.secrets.cleanURL(h.url.String()) // the server wrote it
-		r.resp.Elsewhere = hostPort(h.url) != hostPort(r.p.target)
+		r.resp.URL = Printable(r.secrets.cleanURL(h.url.String()), maxURL) // the server wrote it
+		r.resp.Elsewhere = !trusted(r.p.target, h.url)
 	}
 	r.resp.StatusCode, r.resp.Header, r.resp.HTTPVersion = 0, nil, ""
 	r.resp.TLS, r.resp.RemoteAddr, r.peer = nil, "", nil

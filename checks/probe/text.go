@@ -95,10 +95,23 @@ func (r redactor) clean(s string) string {
 func (r redactor) cleanURL(s string) string {
 	s = r.clean(s)
 	for _, secret := range r {
-		s = strings.ReplaceAll(s, url.QueryEscape(secret), redacted)
-		s = strings.ReplaceAll(s, url.PathEscape(secret), redacted)
+		for _, escaped := range [...]string{url.QueryEscape(secret), url.PathEscape(secret)} {
+			s = strings.ReplaceAll(s, escaped, redacted)
+			s = strings.ReplaceAll(s, lowerEscapes(escaped), redacted)
+		}
 	}
 	return s
+}
+
+// lowerEscapes is an escaped text as others write it, %2f for %2F.
+func lowerEscapes(s string) string {
+	b := []byte(s)
+	for i := 0; i+2 < len(b); i++ {
+		if b[i] == '%' {
+			copy(b[i+1:i+3], strings.ToLower(s[i+1:i+3]))
+		}
+	}
+	return string(b)
 }
 
 // cleanHeader is a header without the secrets: the same one if it holds none.
