@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -23,6 +24,7 @@ type watchHouse struct {
 	log     lockedBuffer
 	looks   atomic.Int64
 	reloads atomic.Int64
+	loads   atomic.Int64
 }
 
 const watchedSite = "sites: [{name: shop, url: 'http://shop.invalid'}]\n"
@@ -40,6 +42,7 @@ func watchFolder(t *testing.T, path string, events bool, prepare func(w *watchHo
 	w.Agent, err = New(t.Context(), Options{
 		Load: func() (*config.Config, error) {
 			inputs = nil
+			w.loads.Add(1)
 			return config.Load([]string{base, filepath.Join(w.dir, path)}, config.Options{Environ: []string{},
 				Seen: func(in config.Input) { inputs = append(inputs, in) }})
 		},
@@ -318,6 +321,35 @@ func TestSecretsNeedNoReload(t *testing.T) {
 	w.until("the failure", func() bool { return w.Status().Stale })
 	writeFile(t, w.path("later"), "http://three.invalid/\n")
 	w.site("blog")
+}
+
+// TestManySecretsAtOnce replaces many secrets in one moment, as the volume of a
+// Kubernetes secret does: whether they are right is found out once.
+func TestManySecretsAtOnce(t *testing.T) {
+	t.Parallel()
+	const n = 20
+	put := func(w *watchHouse, value string) {
+		for i := range n {
+			writeFile(t, w.path(fmt.Sprintf("token-%d", i)), value)
+		}
+	}
+	w := watchFolder(t, "config.yaml", true, func(w *watchHouse) {
+		put(w, "one\n")
+		text := "sites:\n  - name: shop\n    url: http://shop.invalid\n    checks:\n"
+		for i := range n {
+			text += fmt.Sprintf("      - {name: c%d, auth: {bearer: {token_file: token-%d}}}\n", i, i)
+		}
+		writeFile(t, w.path("config.yaml"), text)
+	})
+	w.reloading.Lock() // the watcher waits meanwhile
+	before := w.loads.Load()
+	put(w, "two\n")
+	changed := w.inputsChanged()
+	loads := w.loads.Load() - before
+	w.reloading.Unlock()
+	if changed || loads != 1 {
+		t.Errorf("a reload is due: %v; %d loads, want one", changed, loads)
+	}
 }
 
 func TestTrace(t *testing.T) {

@@ -49,3 +49,13 @@ func TestRedactor(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+func TestEscapedSecretsAreFound(t *testing.T) {
+	var r redactor
+	r.add("s3cr/et+value")
+	for _, escaped := range []string{"s3cr/et+value", "s3cr%2Fet%2Bvalue", "s3cr%2fet%2bvalue", "s3cr%2Fet+value"} {
+		if got := r.cleanURL("https://a.example/?t=" + escaped); got != "https://a.example/?t="+redacted {
+			t.Errorf("%s: %s", escaped, got)
+		}
+	}
+}
