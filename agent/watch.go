@@ -238,6 +238,7 @@ func (a *Agent) inputsChanged() bool {
 		}
 		in.Sum = sum
 		if in.Live {
+			a.log.Debug("file changed", "path", in.Path)
 			live = append(live, in.Path)
 		}
 		changed = changed || !in.Live || a.failure != ""
@@ -245,10 +246,7 @@ func (a *Agent) inputsChanged() bool {
 	if len(live) > 0 && !changed {
 		changed = !a.loads() // once for all: thousands may change in one moment
 	}
-	for _, path := range live {
-		a.log.Debug("file changed", "path", path)
-		a.tryAgain(path)
-	}
+	a.tryAgain(live)
 	return changed
 }
 
@@ -258,12 +256,12 @@ func (a *Agent) loads() bool {
 	return err == nil
 }
 
-// tryAgain has the receivers told at once of what they could not be told, if the
-// file is a secret of one of them: it may be the right one now. The caller holds
+// tryAgain has the receivers told at once of what they could not be told, if one
+// of the files is a secret of theirs: it may be the right one now. The caller holds
 // a.reloading.
-func (a *Agent) tryAgain(file string) {
+func (a *Agent) tryAgain(files []string) {
 	isSecret := slices.ContainsFunc(a.plan.Config.Receivers, func(r config.Receiver) bool {
-		return slices.ContainsFunc(r.Secrets(), func(s config.Secret) bool { return s.File() == file })
+		return slices.ContainsFunc(r.Secrets(), func(s config.Secret) bool { return slices.Contains(files, s.File()) })
 	})
 	failing := slices.ContainsFunc(a.outbox.Health(), func(h outbox.Health) bool { return h.Failures > 0 })
 	if isSecret && failing {

@@ -169,7 +169,7 @@ func (c *Check) explain(r *Result, edge *probe.Response, failures []assert.Failu
 		return // nearly always: it shall cost nothing
 	}
 	if edge.Elsewhere && blamesAddress(firstOf(failures)) {
-		r.RedirectedTo = bareURL(edge.URL)
+		r.RedirectedTo = probe.BareURL(edge.URL)
 	}
 	q := c.query(r, firstOf(failures))
 	q.Age = edge.Header.Get("Age")
@@ -264,26 +264,6 @@ func blamesAddress(c catalog.Condition) bool {
 		return false
 	}
 	return !c.Degrades()
-}
-
-// maxShownURL bounds a URL that a server wrote, in bytes.
-const maxShownURL = 1000
-
-// bareURL is a URL that a server wrote without its query, which may be somebody's
-// ticket, and without its path if that is very long.
-func bareURL(rawURL string) string {
-	u, err := url.Parse(rawURL)
-	if err != nil {
-		return ""
-	}
-	bare := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
-	if len(bare.String()) > maxShownURL {
-		bare.Path, bare.RawPath = "/", ""
-	}
-	if text := bare.String(); len(text) <= maxShownURL {
-		return text
-	}
-	return ""
 }
 
 // hostOf is the host of a URL without its port, "" when it has none.

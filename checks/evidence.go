@@ -59,7 +59,7 @@ func evidence(edge *probe.Response, failures []assert.Failure,
 	}
 	add("address", edge.RemoteAddr)
 	if edge.Redirects > 0 {
-		add("redirects", fmt.Sprintf("%d, the last to %s", edge.Redirects, bareURL(edge.URL)))
+		add("redirects", fmt.Sprintf("%d, the last to %s", edge.Redirects, probe.BareURL(edge.URL)))
 	}
 	add("time", phasesText(edge))
 	return e

@@ -188,14 +188,15 @@ func (r *reader) secret(s string, f field) (any, *problem) {
 	}
 	leaf := secretLeaf{File: r.resolve(s)}
 	r.see(leaf.File, true)
-	value, err := r.secretOf(leaf).Get()
+	secret := r.secretOf(leaf)
+	value, err := secret.Get()
 	if err != nil {
 		return nil, r.fileProblem(s, err)
 	}
 	if p := checkSecret(f.holds, value); p != nil {
 		return leaf, p
 	}
-	r.secretOf(leaf).keep(f.holds)
+	secret.keep(f.holds)
 	return leaf, nil
 }
 

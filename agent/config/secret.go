@@ -46,7 +46,7 @@ type secretSource struct {
 
 	mu    sync.Mutex
 	stamp fileStamp // of the file when value was read
-	rules []string  // that what the file holds has to keep, as fields have them
+	rules []string  // of the fields that the secret is in: see keep
 }
 
 // fileStamp tells one content of a file from the next, without reading it.
@@ -102,11 +102,9 @@ func (s *secretSource) get() (string, error) {
 	return value, err
 }
 
-// keep has the secret keep a field's rule from now on.
+// keep has the file go on holding what a field's rule asks of it, "" = one line of
+// text.
 func (s Secret) keep(rule string) {
-	if s.src == nil || rule == "" {
-		return
-	}
 	s.src.mu.Lock()
 	defer s.src.mu.Unlock()
 	if !slices.Contains(s.src.rules, rule) {

@@ -160,6 +160,9 @@ func TestSecretFileIsReadAgain(t *testing.T) {
 	put(" with spaces ")
 	want(" with spaces ")
 
+	s.keep("")
+	put("two\nlines")
+	want(" with spaces ")
 	s.keep("url")
 	put("nonsense")
 	want(" with spaces ")

@@ -45,6 +45,7 @@ type Query struct {
 // matters more than either. An origin that gives no answer in time behind a slow
 // edge is only slow itself.
 func (c *Catalog) Explain(q Query) (d Diagnosis, ok bool) {
+	q.OriginURL = cmp.Or(q.OriginURL, q.URL)
 	switch c := q.Edge.Condition; {
 	case hidden(q.Origin) != OriginDown:
 	case c == TLSExpiring, c == Slow && q.Origin.Condition != Timeout:
@@ -138,7 +139,7 @@ func (c *Catalog) verdict(q Query, class edgeClass) *advice {
 		originIs:  q.Origin.Condition,
 		freshness: freshnessOf(q.CacheStatus),
 	}
-	s.scheme, _, _ = strings.Cut(cmp.Or(q.OriginURL, q.URL), ":")
+	s.scheme, _, _ = strings.Cut(q.OriginURL, ":")
 	for i := range c.built.verdicts {
 		if r := &c.built.verdicts[i]; r.fits(s) {
 			return &r.advice
@@ -162,9 +163,6 @@ func (c *Catalog) facts(q Query, condition Condition, proxyError string, l lang)
 		factErrorToken:    q.ErrorToken,
 		factProxyError:    proxyError,
 		factEdgeCondition: c.called(condition, l),
-	}
-	if known[factOriginURL] == "" {
-		known[factOriginURL] = q.URL
 	}
 	if u, err := url.Parse(q.URL); err == nil && u.Host != "" {
 		host, port := splitAddr(u.Host, u.Scheme)

@@ -146,14 +146,11 @@ func (r *run) carryCookies(h hop, resp *http.Response, next *hop) error {
 	return nil
 }
 
-// maxURL bounds a URL that a server wrote, in bytes.
-const maxURL = 2000
-
-// bare is the URL that a location leads to, without user info and query.
+// bare is the URL that a location leads to, in short.
 func bare(base *url.URL, location string) string {
 	u, err := base.Parse(location)
 	if err != nil {
 		return Printable(location, 200)
 	}
-	return Printable((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String(), 200)
+	return Printable(BareURL(u.String()), 200)
 }

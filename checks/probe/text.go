@@ -114,6 +114,23 @@ func lowerEscapes(s string) string {
 	return string(b)
 }
 
+// A URL that a server wrote is bounded, in bytes: as it is, and where it is shown.
+const maxURL, maxBareURL = 2000, 1000
+
+// BareURL shows a URL that a server wrote: without user info and query, which may
+// be somebody's ticket, and without its path if that is long. "" for what is no URL.
+func BareURL(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return ""
+	}
+	bare := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
+	if len(bare.String()) > maxBareURL {
+		bare.Path, bare.RawPath = "/", ""
+	}
+	return Printable(bare.String(), maxBareURL)
+}
+
 // cleanHeader is a header without the secrets: the same one if it holds none.
 func (r redactor) cleanHeader(h http.Header) http.Header {
 	cleaned, cloned := h, false

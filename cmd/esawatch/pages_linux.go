@@ -91,18 +91,10 @@ func maxMappings() int {
 // is used next comes back out of the page cache, in some 600 small steps, or from
 // disk if that has been short of memory.
 func dropOwnPages() {
-	all := ownMappings()
-	for i := 0; i < len(all); {
-		from := all[i].begin
-		to := from
-		for ; i < len(all) && all[i].begin == to && all[i].droppable(); i++ {
-			to = all[i].end
+	for _, m := range ownMappings() {
+		if m.droppable() {
+			_ = madvise(m.begin, m.end, unix.MADV_DONTNEED) // it is no loss if it cannot
 		}
-		if from == to {
-			i++
-			continue
-		}
-		_ = madvise(from, to, unix.MADV_DONTNEED) // it is no loss if it cannot
 	}
 }
 
