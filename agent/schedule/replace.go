@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// placed is a job and where its schedule puts it.
+// placed is a job and where its schedule puts it; seat has the last word on the offset.
 type placed struct {
 	Job
 	key    slotKey
@@ -81,6 +81,7 @@ func (s *Scheduler) replaceSlots(all []placed) {
 		}
 	}
 	for key, sl := range slots {
+		seat(sl.width, sl.members, members[key])
 		sl.members = members[key]
 		if s.cron != nil && sl.entry == nil {
 			s.enter(sl, now)

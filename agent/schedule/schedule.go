@@ -3,8 +3,8 @@
 // while a fault is being confirmed or its end is.
 //
 // Time is robfig/cron's business, with two additions. A period is cut into at
-// most a hundred slots, each one cron entry; the jobs of a slot start at their
-// own milliseconds within it. And moments that the machine slept
+// most a hundred slots, each one cron entry; the jobs of a slot start one after
+// the other within it. And moments that the machine slept
 // through are dropped and counted, not made up for all at once.
 package schedule
 

@@ -22,13 +22,6 @@ const (
 	// its entries at each wake, which costs a whole core at tens of thousands
 	// of them and nothing at a few hundred.
 	maxWindows = 100
-	// grain is what phases are cut to, and fine what they are cut to within it.
-	// Jobs of the same instant share one wake: ten thousand each 10 s that do
-	// nothing cost 2 % of a core if there are instants each 10 ms only, and 8 % if
-	// there are each 1 ms. But that is less than the ten TLS handshakes of 10 ms
-	// suffer from each other when they begin at once.
-	grain = 10 * time.Millisecond
-	fine  = time.Millisecond
 	// lineSpread is how far after the moment a cron line names its jobs may
 	// start, each at its own offset, so that a thousand checks on "*/5 * * * *"
 	// do not start in the same instant.
@@ -189,23 +182,18 @@ func (s Spec) Gap(now time.Time) time.Duration {
 }
 
 // place says where a job of this schedule goes: into which slot, and how long
-// after the slot's moment it starts. Both depend on nothing but the schedule
-// and the name, so they are the same after a restart and on each machine.
+// after the slot's moment it would start if it were alone there; see seat. Both
+// depend on nothing but the schedule and the name, so they are the same after a
+// restart and on each machine.
 func (s Spec) place(name string) (slotKey, time.Duration) {
 	sum := sha256.Sum256([]byte(name))
 	hash := binary.BigEndian.Uint64(sum[:])
 	if s.period == 0 {
-		return slotKey{line: s.line}, within(hash, lineSpread)
+		return slotKey{line: s.line}, time.Duration(hash % uint64(lineSpread))
 	}
-	phase := within(hash, s.period)
+	phase := time.Duration(hash % uint64(s.period))
 	width := windowWidth(s.period)
 	return slotKey{period: s.period, window: int(phase / width)}, phase % width
-}
-
-// within maps a hash to a multiple of fine in [0, span).
-func within(hash uint64, span time.Duration) time.Duration {
-	coarse := time.Duration(hash%uint64(span/grain)) * grain
-	return coarse + time.Duration(hash>>48%uint64(grain/fine))*fine // by bits of the hash that coarse does not show
 }
 
 // windowWidth is the width of a period's slots: a hundredth of it, rounded up,

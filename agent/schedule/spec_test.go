@@ -150,10 +150,10 @@ func TestPlace(t *testing.T) {
 		window int
 		offset time.Duration
 	}{
-		{"10s", 81, 39 * time.Millisecond},
-		{"30s", 93, 239 * time.Millisecond},
-		{"1h", 4, 4139 * time.Millisecond},
-		{"*/5 * * * *", 0, 3139 * time.Millisecond},
+		{"10s", 71, 96_574_813},
+		{"30s", 90, 196_574_813},
+		{"1h", 60, 27_196_574_813},
+		{"*/5 * * * *", 0, 2_196_574_813},
 	} {
 		key, offset := mustSpec(t, tc.spec).place("shop/home")
 		if key.window != tc.window || offset != tc.offset {
