@@ -47,7 +47,7 @@ func (s *Scheduler) replaceJobs(all []placed) {
 		if j == nil {
 			j = &job{}
 		}
-		j.Job = p.Job
+		j.name, j.run, j.confirm, j.settle = p.Name, p.Run, p.Confirm, p.Settle
 		jobs[p.Name] = j
 	}
 	for name, j := range s.jobs {

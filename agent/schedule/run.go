@@ -7,21 +7,23 @@ import (
 	"time"
 )
 
-// job is a Job and what is remembered of it. It is guarded by the scheduler's
-// lock.
+// job is what is needed of a Job while it is in the schedule, and what is
+// remembered of it. It is guarded by the scheduler's lock.
 type job struct {
-	Job
-	gone   bool // left the schedule: nothing about it counts any more
-	state  state
-	early  bool      // what it is queued or running for is no tick of its schedule
-	due    time.Time // of the run it is queued or running for
-	streak streak
+	name    string
+	run     func(ctx context.Context, due time.Time) bool
+	confirm Confirm
+	settle  int
 
-	again   *time.Timer // the early run that is to come; nil when there is none
-	againAt time.Time   // and when
+	gone   bool // left the schedule: nothing about it counts any more
+	early  bool // what it is queued or running for is no tick of its schedule
+	state  state
+	streak streak
+	due    time.Time   // of the run it is queued or running for
+	again  *time.Timer // the early run that is to come; nil when there is none
 }
 
-type state int
+type state uint8
 
 const (
 	idle state = iota
@@ -73,7 +75,7 @@ func (s *Scheduler) pop() turn {
 	s.queue[0] = nil
 	s.queue = s.queue[1:]
 	j.state = active
-	return turn{job: j, run: j.Run, due: j.due}
+	return turn{job: j, run: j.run, due: j.due}
 }
 
 // work runs a job, and then those that wait for a place.
@@ -90,7 +92,7 @@ func (s *Scheduler) call(t turn) (passed, ended bool) {
 	defer s.metrics.running.Dec()
 	defer func() {
 		if p := recover(); p != nil {
-			s.log.Error("check panicked", check(t.job.Name), "err", fmt.Sprint(p), "stack", string(debug.Stack()))
+			s.log.Error("check panicked", check(t.job.name), "err", fmt.Sprint(p), "stack", string(debug.Stack()))
 			s.miss(missedPanic)
 			passed, ended = false, false
 		}
@@ -120,24 +122,25 @@ func (s *Scheduler) finish(j *job, passed, ended bool) (next turn, more bool) {
 // count takes an outcome into the job's streak, and arms the early run that may
 // follow from it.
 func (s *Scheduler) count(j *job, passed bool) {
-	after, again := j.streak.next(passed, j.Confirm.Failures, j.Settle)
+	after, again := j.streak.next(passed, j.confirm.Failures, j.settle)
 	j.streak = after
-	if !again || j.Confirm.Interval <= 0 {
+	if !again || j.confirm.Interval <= 0 {
 		return
 	}
-	at := time.Now().Add(j.Confirm.Interval)
+	at := time.Now().Add(j.confirm.Interval)
 	s.started.Add(1)
-	j.againAt = at
-	j.again = time.AfterFunc(j.Confirm.Interval, func() {
+	var timer *time.Timer // this one; guarded by the lock, which we hold
+	timer = time.AfterFunc(j.confirm.Interval, func() {
 		defer s.started.Done()
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		// It may have been disarmed while it waited for the lock.
-		if j.again != nil && j.againAt.Equal(at) {
+		if j.again == timer {
 			j.again = nil
 			s.enqueue(j, at, true)
 		}
 	})
+	j.again = timer
 }
 
 // disarm calls off the early run that may be pending: the job leaves, or runs

@@ -79,8 +79,8 @@ func TestSeatsAreNear(t *testing.T) {
 		var who string
 		for _, sl := range s.slots {
 			for _, m := range sl.members {
-				if by := (m.offset - wanted[m.job.Name]).Abs(); by > farthest {
-					farthest, who = by, m.job.Name
+				if by := (m.offset - wanted[m.job.name]).Abs(); by > farthest {
+					farthest, who = by, m.job.name
 				}
 			}
 		}
