@@ -49,14 +49,17 @@ func (c *Common) New(req Request) (*Probe, error) {
 		return nil, err
 	}
 	target.User = nil // the manner has it
-	p := &Probe{manner: m, target: target, url: target.String()}
+	p := &Probe{manner: m, url: target.String()}
 	if p.url == req.URL {
 		p.url = req.URL // which others hold as well
 	}
 	if req.Reuse {
 		p.idle = &idleConns{}
 	}
-	p.lastTLS = get(&c.known, p.serverNameOf(target)+" "+p.dialAddress(target), func() *knownTLS { return &knownTLS{} })
+	if _, err := parseURL(p.url); err != nil {
+		return nil, &FieldError{"url", err}
+	}
+	p.lastTLS = get(&c.known, p.serverNameOf(target, target)+" "+p.dialAddress(target, target), func() *knownTLS { return &knownTLS{} })
 	return p, nil
 }
 

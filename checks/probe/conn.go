@@ -156,7 +156,7 @@ func (c *peerConn) Read(p []byte) (int, error) {
 
 // foreign tells whether a redirect chose the host that is connected to.
 func (r *run) foreign() bool {
-	return r.resp.Redirects > 0 && r.p.proxy == nil && !strings.EqualFold(r.url.Hostname(), r.p.target.Hostname())
+	return r.resp.Redirects > 0 && r.p.proxy == nil && !strings.EqualFold(r.url.Hostname(), r.target.Hostname())
 }
 
 // refuseLinkLocal keeps a site from sending us to the addresses under which

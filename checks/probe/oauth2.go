@@ -132,8 +132,7 @@ func (s *tokenSource) close() { s.probe.Close() }
 type roundTripper struct{ p *Probe }
 
 func (t roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
-	p := t.p
-	r := &run{p: p, resp: &Response{}, secrets: p.secrets[:len(p.secrets):len(p.secrets)]}
+	r := t.p.newRun()
 	r.begin(hop{url: req.URL})
 	ctx := httptrace.WithClientTrace(context.WithValue(req.Context(), runKey{}, r), r.trace())
 	c, err := r.newConn(ctx)

@@ -22,6 +22,7 @@ import (
 // run is one call of Do.
 type run struct {
 	p       *Probe
+	target  *url.URL // where it begins
 	resp    *Response
 	clock   timeline
 	secrets redactor
@@ -69,18 +70,14 @@ func runOf(ctx context.Context) *run { return ctx.Value(runKey{}).(*run) }
 // Do makes one run. It never returns an error: what went wrong is in the
 // response's Condition.
 func (p *Probe) Do(ctx context.Context) *Response {
-	r := &run{p: p, secrets: p.secrets[:len(p.secrets):len(p.secrets)], resp: &Response{
-		StartedAt: time.Now(),
-		URL:       p.url,
-		Edge:      Edge{ViaESA: ViaNo},
-	}}
+	r := p.newRun()
 	header, err := p.auth.apply(ctx, p.header, &r.secrets)
 	if err != nil {
 		r.fail(r.explain(ctx, ctx, err, phaseConnect), "")
 		return r.resp
 	}
 	r.resp.StartedAt = time.Now() // a token that had to be fetched is none of the site's time
-	first := hop{url: p.target, method: p.req.Method, host: p.host, header: header, body: p.req.Body}
+	first := hop{url: r.target, method: p.req.Method, host: p.host, header: header, body: p.req.Body}
 	r.do(ctx, first)
 	r.resp.secrets = r.secrets
 	r.resp.Duration = time.Since(r.resp.StartedAt)
@@ -88,6 +85,15 @@ func (p *Probe) Do(ctx context.Context) *Response {
 		p.auth.refused()
 	}
 	return r.resp
+}
+
+// newRun is a run that has not begun.
+func (p *Probe) newRun() *run {
+	return &run{p: p, target: p.target(), secrets: p.secrets[:len(p.secrets):len(p.secrets)], resp: &Response{
+		StartedAt: time.Now(),
+		URL:       p.url,
+		Edge:      Edge{ViaESA: ViaNo},
+	}}
 }
 
 // do makes the requests of a run, one after the other, within its time.
@@ -152,13 +158,13 @@ func (r *run) begin(h hop) {
 	r.mu.Lock()
 	r.attempts, r.interim = nil, 0
 	r.mu.Unlock()
-	r.url, r.serverName = h.url, r.p.serverNameOf(h.url)
-	r.dialTarget = r.p.dialAddress(h.url)
+	r.url, r.serverName = h.url, r.p.serverNameOf(r.target, h.url)
+	r.dialTarget = r.p.dialAddress(r.target, h.url)
 	r.dialHost, _, _ = net.SplitHostPort(r.dialTarget)
 	r.resp.URL, r.resp.Elsewhere = r.p.url, false
 	if r.resp.Redirects > 0 {
 		r.resp.URL = Printable(r.secrets.cleanURL(h.url.String()), maxURL) // the server wrote it
-		r.resp.Elsewhere = !trusted(r.p.target, h.url)
+		r.resp.Elsewhere = !trusted(r.target, h.url)
 	}
 	r.resp.StatusCode, r.resp.Header, r.resp.HTTPVersion = 0, nil, ""
 	r.resp.TLS, r.resp.RemoteAddr, r.peer = nil, "", nil
