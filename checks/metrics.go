@@ -44,9 +44,9 @@ func (m *Metrics) SetChecks(list []*Check) {
 		name := checkName{c.Site, c.Name}
 		s := m.checks[name]
 		if s == nil {
-			s = &series{site: c.Site, check: c.Name}
+			s = &series{}
 		}
-		s.hasOrigin = c.Origin != nil
+		s.check = c
 		known[name], m.list[i] = s, s
 	}
 	m.checks = known
@@ -66,7 +66,7 @@ func (m *Metrics) Write(w *exposition.Writer) {
 	list := m.snapshot(w.Native())
 	for i := range list {
 		s := &list[i]
-		s.base = w.Base("site", s.site, "check", s.check, "location", m.location)
+		s.base = w.Base("site", s.check.Site, "check", s.check.Name, "location", m.location)
 	}
 	for i := range families {
 		f := &families[i]
@@ -107,7 +107,7 @@ func (s *shown) distribution() *exposition.Distribution {
 	return &exposition.Distribution{
 		Count: h.count, Sum: h.sum, Classic: h.classic[:],
 		Schema: nativeSchema - h.coarser, ZeroThreshold: nativeZero, Zero: h.zero, Native: h.native,
-		Exemplar: exposition.Exemplar{Label: string(e.id[:e.size]), Value: e.took, UnixMillis: e.at},
+		Exemplar: exposition.Exemplar{Label: string(e.id[:e.size]), Value: e.took.Seconds(), UnixMillis: e.at},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	dto "github.com/prometheus/client_model/go"
@@ -262,5 +263,12 @@ func BenchmarkObserve(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		m.Observe(r)
+	}
+}
+
+// TestSeriesIsSmall: there is one a check, and the allocator's next size is 288.
+func TestSeriesIsSmall(t *testing.T) {
+	if size := unsafe.Sizeof(series{}); size > 256 {
+		t.Errorf("a series takes %d bytes, want at most 256", size)
 	}
 }

@@ -93,5 +93,21 @@ func seconds(d time.Duration) float64 {
 	return math.Round(d.Seconds()*1e6) / 1e6
 }
 
+// Micros is a duration in whole microseconds, of up to 71 minutes: what the
+// seconds of a Result are, in half the room.
+type Micros uint32
+
+// MicrosOf is exact for the seconds of a result. What is longer than there is
+// room for is as long as that, and what is negative, or no number, is 0.
+func MicrosOf(seconds float64) Micros {
+	if !(seconds > 0) {
+		return 0
+	}
+	return Micros(min(math.Round(seconds*1e6), math.MaxUint32))
+}
+
+// Seconds is the reverse of MicrosOf.
+func (m Micros) Seconds() float64 { return float64(m) / 1e6 }
+
 // duration is the reverse of seconds.
 func duration(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -1,35 +1,48 @@
 package checks
 
 import (
+	"math"
 	"net"
 	"slices"
 	"strings"
+	"unique"
 
 	"github.com/esawatch/esawatch/checks/catalog"
 	"github.com/esawatch/esawatch/checks/exposition"
 )
 
 // series is what is kept of one check: of its newest result only the numbers
-// that are shown, since ten thousand whole results are ten megabytes.
+// that are shown, since ten thousand whole results are ten megabytes. Fields
+// are as small as they can be.
 type series struct {
-	site, check string
-	hasOrigin   bool
-
-	ran      bool // whether there is a result yet
-	lastRun  float64
-	expiry   float64 // of the certificate last seen; kept when none is seen; 0 before
-	outcomes [len(outcomes)]float64
+	check    *Check
+	lastRun  int64 // ms since 1970, of the newest result
+	expiry   int64 // s since 1970, of the certificate last seen; kept when none is seen; 0 before
 	failures []failureCount
 	duration histogram
 	exemplar exemplar
-
-	// Of the newest result.
-	success, took, status, version, ssl, redirects, body, protocol float64
-	phases                                                         Phases
-	viaESA, pop, cache                                             string // as labels
-	hasAnswer                                                      bool   // of the origin
-	originSuccess, originTook                                      float64
+	edge     unique.Handle[edgeLabels] // of the newest result
+	outcomes [len(outcomes)]uint32
+	newest   newest
 }
+
+// newest is what is shown of the newest result.
+type newest struct {
+	took, originTook Micros
+	phases           [len(phaseNames)]Micros
+	body             uint32
+	status           uint16
+	redirects        uint16
+	version          httpVersion
+	protocol         uint8 // 4 or 6
+	success, ssl     bool
+	hasOrigin        bool
+	originSuccess    bool
+	ran              bool // there is one
+}
+
+// edgeLabels are what an answer said of the edge.
+type edgeLabels struct{ viaESA, pop, cache string }
 
 // failureCount counts the runs that had a condition.
 type failureCount struct {
@@ -42,10 +55,9 @@ var outcomes = [...]Outcome{Pass, Degraded, Fail}
 
 // observe takes in a result; pop is its POP as a label.
 func (s *series) observe(r *Result, pop string) {
-	s.ran = true
-	s.lastRun = float64(r.StartedAt.UnixMilli()) / 1000
+	s.lastRun = r.StartedAt.UnixMilli()
 	if r.TLS != nil && !r.TLS.NotAfter.IsZero() {
-		s.expiry = float64(r.TLS.NotAfter.Unix())
+		s.expiry = r.TLS.NotAfter.Unix()
 	}
 	s.outcomes[slices.Index(outcomes[:], r.Outcome)]++
 	if d := r.Diagnosis; d != nil {
@@ -53,14 +65,24 @@ func (s *series) observe(r *Result, pop string) {
 	}
 	s.duration.observe(r.DurationSeconds)
 	s.exemplar.observe(r)
+	if edge := (edgeLabels{r.Edge.ViaESA, pop, cacheLabel(r.Edge.CacheStatus)}); !s.newest.ran || s.edge.Value() != edge {
+		s.edge = unique.Make(edge)
+	}
+	s.newest.observe(r)
+}
 
-	s.success, s.took, s.status = oneIf(r.Success), r.DurationSeconds, float64(r.StatusCode)
-	s.version, s.ssl = httpVersion(r.HTTPVersion), oneIf(r.TLS != nil && r.StatusCode != 0)
-	s.redirects, s.body, s.protocol = float64(r.Redirects), float64(r.BodyBytes), ipProtocol(r.RemoteAddress)
-	s.phases = r.PhasesSeconds
-	s.viaESA, s.pop, s.cache = r.Edge.ViaESA, pop, cacheLabel(r.Edge.CacheStatus)
-	if s.hasAnswer = r.Origin != nil; s.hasAnswer {
-		s.originSuccess, s.originTook = oneIf(r.Origin.Success), r.Origin.DurationSeconds
+func (n *newest) observe(r *Result) {
+	p := &r.PhasesSeconds
+	*n = newest{
+		took: MicrosOf(r.DurationSeconds), success: r.Success,
+		phases: [...]Micros{MicrosOf(p.Resolve), MicrosOf(p.Connect), MicrosOf(p.TLS), MicrosOf(p.Processing), MicrosOf(p.Transfer)},
+		body:   uint32(min(r.BodyBytes, math.MaxUint32)),
+		status: uint16(r.StatusCode), redirects: uint16(min(r.Redirects, math.MaxUint16)),
+		version: httpVersionOf(r.HTTPVersion), ssl: r.TLS != nil && r.StatusCode != 0, protocol: ipProtocol(r.RemoteAddress),
+		hasOrigin: r.Origin != nil, ran: true,
+	}
+	if r.Origin != nil {
+		n.originTook, n.originSuccess = MicrosOf(r.Origin.DurationSeconds), r.Origin.Success
 	}
 }
 
@@ -80,8 +102,8 @@ func (s *series) fail(condition catalog.Condition, fault catalog.Fault) {
 type exemplar struct {
 	id   [maxRequestID]byte
 	size uint8
-	took float64
-	at   int64 // milliseconds since 1970
+	took Micros
+	at   int64 // ms since 1970
 }
 
 // maxRequestID bounds a request id, in bytes. Those of ESA have 26, a UUID 36;
@@ -102,7 +124,7 @@ func (e *exemplar) observe(r *Result) {
 		}
 	}
 	e.size = uint8(copy(e.id[:], id))
-	e.took, e.at = r.DurationSeconds, r.StartedAt.UnixMilli()
+	e.took, e.at = MicrosOf(r.DurationSeconds), r.StartedAt.UnixMilli()
 }
 
 // family is a metric with a series for each check, or some.
@@ -114,36 +136,36 @@ type family struct {
 // families are all metrics of checks.
 var families = []family{
 	{gauge("probe_success", "1 when the last run passed or was degraded, 0 when it failed."),
-		ifRan(func(s *series) float64 { return s.success })},
+		ifRan(func(n *newest) float64 { return oneIf(n.success) })},
 	{gauge("probe_duration_seconds", "How long the last run took."),
-		ifRan(func(s *series) float64 { return s.took })},
+		ifRan(func(n *newest) float64 { return n.took.Seconds() })},
 	{gauge("probe_http_status_code", "Status code of the last answer, 0 with no answer."),
-		ifRan(func(s *series) float64 { return s.status })},
+		ifRan(func(n *newest) float64 { return float64(n.status) })},
 	{gauge("probe_http_duration_seconds", "How long each phase of the last run took, summed over redirects.", "phase"),
 		eachPhase},
 	{gauge("probe_http_version", "HTTP version of the last answer, 0 with no answer."),
-		ifRan(func(s *series) float64 { return s.version })},
+		ifRan(func(n *newest) float64 { return n.version.number() })},
 	{gauge("probe_http_ssl", "1 when the last answer came over TLS."),
-		ifRan(func(s *series) float64 { return s.ssl })},
+		ifRan(func(n *newest) float64 { return oneIf(n.ssl) })},
 	{gauge("probe_http_redirects", "Redirects followed by the last run."),
-		ifRan(func(s *series) float64 { return s.redirects })},
+		ifRan(func(n *newest) float64 { return float64(n.redirects) })},
 	{gauge("probe_http_uncompressed_body_length", "Bytes of the last answer's body that were read, after decompression."),
-		ifRan(func(s *series) float64 { return s.body })},
+		ifRan(func(n *newest) float64 { return float64(n.body) })},
 	{gauge("probe_ssl_earliest_cert_expiry", "Unix time at which the first certificate of the presented chain expires; stays when a later handshake fails."),
 		func(s *shown, w *exposition.Writer) {
 			if s.expiry != 0 {
-				w.Sample(s.base, s.expiry)
+				w.Sample(s.base, float64(s.expiry))
 			}
 		}},
 	{gauge("probe_ip_protocol", "4 or 6: the IP protocol of the last run, 0 when nothing was dialled."),
-		ifRan(func(s *series) float64 { return s.protocol })},
+		ifRan(func(n *newest) float64 { return float64(n.protocol) })},
 	{gauge("probe_dns_lookup_time_seconds", "How long the last run took to resolve names."),
-		ifRan(func(s *series) float64 { return s.phases.Resolve })},
+		ifRan(func(n *newest) float64 { return n.phases[0].Seconds() })},
 
 	{counter("esawatch_check_runs_total", "Runs of the check by outcome.", "outcome"),
 		func(s *shown, w *exposition.Writer) {
 			for i, o := range outcomes {
-				w.Sample(s.base, s.outcomes[i], string(o))
+				w.Sample(s.base, float64(s.outcomes[i]), string(o))
 			}
 		}},
 	{counter("esawatch_check_failures_total", "Degraded and failed runs by condition and fault domain.", "condition", "fault"),
@@ -156,17 +178,18 @@ var families = []family{
 		Kind: exposition.Histogram, Bounds: durationBounds[:], Exemplar: "request_id"},
 		func(s *shown, w *exposition.Writer) { w.Histogram(s.base, s.distribution()) }},
 	{gauge("esawatch_check_last_run_timestamp_seconds", "Unix time at which the last run began, 0 before the first."),
-		func(s *shown, w *exposition.Writer) { w.Sample(s.base, s.lastRun) }},
+		func(s *shown, w *exposition.Writer) { w.Sample(s.base, float64(s.lastRun)/1000) }},
 	{gauge("esawatch_check_edge_info", "What the last answer said of the edge: 1, with the facts as labels.", "via_esa", "pop", "cache_status"),
 		func(s *shown, w *exposition.Writer) {
-			if s.ran {
-				w.Sample(s.base, 1, s.viaESA, s.pop, s.cache)
+			if s.newest.ran {
+				e := s.edge.Value()
+				w.Sample(s.base, 1, e.viaESA, e.pop, e.cache)
 			}
 		}},
 	{gauge("esawatch_origin_success", "1 when the origin, asked directly, answered well in the last run."),
-		ifOrigin(func(s *series) float64 { return s.originSuccess })},
+		ifOrigin(func(n *newest) float64 { return oneIf(n.originSuccess) })},
 	{gauge("esawatch_origin_duration_seconds", "How long the origin, asked directly, took in the last run."),
-		ifOrigin(func(s *series) float64 { return s.originTook })},
+		ifOrigin(func(n *newest) float64 { return n.originTook.Seconds() })},
 }
 
 func gauge(name, help string, labels ...string) exposition.Family {
@@ -178,33 +201,34 @@ func counter(name, help string, labels ...string) exposition.Family {
 }
 
 // ifRan is for a metric that begins with the first run.
-func ifRan(value func(*series) float64) func(*shown, *exposition.Writer) {
+func ifRan(value func(*newest) float64) func(*shown, *exposition.Writer) {
 	return func(s *shown, w *exposition.Writer) {
-		if s.ran {
-			w.Sample(s.base, value(&s.series))
+		if s.newest.ran {
+			w.Sample(s.base, value(&s.newest))
 		}
 	}
 }
 
 // ifOrigin is for a metric of the origin's own answer.
-func ifOrigin(value func(*series) float64) func(*shown, *exposition.Writer) {
+func ifOrigin(value func(*newest) float64) func(*shown, *exposition.Writer) {
 	return func(s *shown, w *exposition.Writer) {
-		if s.hasOrigin && s.hasAnswer {
-			w.Sample(s.base, value(&s.series))
+		if s.check.Origin != nil && s.newest.hasOrigin {
+			w.Sample(s.base, value(&s.newest))
 		}
 	}
 }
 
 func eachPhase(s *shown, w *exposition.Writer) {
-	if !s.ran {
+	if !s.newest.ran {
 		return
 	}
-	w.Sample(s.base, s.phases.Resolve, "resolve")
-	w.Sample(s.base, s.phases.Connect, "connect")
-	w.Sample(s.base, s.phases.TLS, "tls")
-	w.Sample(s.base, s.phases.Processing, "processing")
-	w.Sample(s.base, s.phases.Transfer, "transfer")
+	for i, name := range phaseNames {
+		w.Sample(s.base, s.newest.phases[i].Seconds(), name)
+	}
 }
+
+// phaseNames are those of Phases, in its order.
+var phaseNames = [...]string{"resolve", "connect", "tls", "processing", "transfer"}
 
 func oneIf(b bool) float64 {
 	if b {
@@ -213,21 +237,26 @@ func oneIf(b bool) float64 {
 	return 0
 }
 
-func httpVersion(v string) float64 {
-	switch v {
-	case "1.0":
-		return 1
-	case "1.1":
-		return 1.1
-	case "2.0":
-		return 2
-	case "3.0":
-		return 3
+// httpVersion is an HTTP version in one byte.
+type httpVersion uint8
+
+var httpVersions = [...]struct {
+	text   string
+	number float64
+}{{"", 0}, {"1.0", 1}, {"1.1", 1.1}, {"2.0", 2}, {"3.0", 3}}
+
+func httpVersionOf(text string) httpVersion {
+	for i := range httpVersions {
+		if httpVersions[i].text == text {
+			return httpVersion(i)
+		}
 	}
 	return 0
 }
 
-func ipProtocol(address string) float64 {
+func (v httpVersion) number() float64 { return httpVersions[v].number }
+
+func ipProtocol(address string) uint8 {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return 0

@@ -7,6 +7,7 @@ import (
 	"math"
 	"unique"
 
+	"github.com/esawatch/esawatch/checks"
 	"github.com/esawatch/esawatch/checks/catalog"
 )
 
@@ -227,8 +228,8 @@ func (d *docReader) ring() *ring {
 	if len(r.entries) > 0 {
 		r.last = latest{
 			started: at*1000 + int64(d.number(999)),
-			took:    uint32(d.number(math.MaxUint32)),
-			origin:  uint32(d.number(math.MaxUint32)),
+			took:    checks.Micros(d.number(math.MaxUint32)),
+			origin:  checks.Micros(d.number(math.MaxUint32)),
 		}
 	}
 	return r

@@ -2,7 +2,7 @@ package web
 
 import (
 	"encoding/binary"
-	"math"
+	"slices"
 	"time"
 
 	"github.com/esawatch/esawatch/checks"
@@ -13,10 +13,10 @@ import (
 // came in headers, and kept as they are they would keep those: they are copied
 // one after another into memory that is used again.
 type latest struct {
-	started   int64             // ms since 1970
-	micros    [numPhases]uint32 // of the phases
-	took      uint32            // µs
-	origin    uint32            // µs the origin took
+	started   int64 // ms since 1970
+	phases    [numPhases]checks.Micros
+	took      checks.Micros
+	origin    checks.Micros // what the origin took
 	redirects int32
 	body      int64
 	url       string // the check's own
@@ -34,19 +34,23 @@ func texts(r *checks.Result) [12]*string {
 
 func (l *latest) set(r *checks.Result, site *recentSite) {
 	l.started = r.StartedAt.UnixMilli()
-	l.took = microsOf(r.DurationSeconds)
+	l.took = checks.MicrosOf(r.DurationSeconds)
 	p := r.PhasesSeconds
 	for i, s := range [numPhases]float64{p.Resolve, p.Connect, p.TLS, p.Processing, p.Transfer} {
-		l.micros[i] = microsOf(s)
+		l.phases[i] = checks.MicrosOf(s)
 	}
 	l.origin = 0
 	if r.Origin != nil {
-		l.origin = microsOf(r.Origin.DurationSeconds)
+		l.origin = checks.MicrosOf(r.Origin.DurationSeconds)
 	}
 	l.redirects, l.body, l.url, l.diagnosis = int32(r.Redirects), r.BodyBytes, r.URL, r.Diagnosis
 	l.tls = sharedTLS(r.TLS, l.tls, site)
-	l.text = l.text[:0]
-	for _, s := range texts(r) {
+	all, size := texts(r), 0
+	for _, s := range all {
+		size += 1 + len(*s) // and one more of the few that have 128 or more
+	}
+	l.text = slices.Grow(l.text[:0], size)
+	for _, s := range all {
 		l.text = binary.AppendUvarint(l.text, uint64(len(*s)))
 		l.text = append(l.text, *s...)
 	}
@@ -71,16 +75,16 @@ func sharedTLS(t, last *checks.TLS, site *recentSite) *checks.TLS {
 func (l *latest) result(site, check string, k *kind) checks.Result {
 	r := checks.Result{
 		Site: site, Check: check, URL: l.url,
-		StartedAt: time.UnixMilli(l.started).UTC(), DurationSeconds: secondsOf(l.took),
+		StartedAt: time.UnixMilli(l.started).UTC(), DurationSeconds: l.took.Seconds(),
 		Outcome: k.outcome.outcome(), Success: k.outcome != failed, StatusCode: k.status,
 		Redirects: int(l.redirects), BodyBytes: l.body,
-		PhasesSeconds: checks.Phases{Resolve: secondsOf(l.micros[0]), Connect: secondsOf(l.micros[1]),
-			TLS: secondsOf(l.micros[2]), Processing: secondsOf(l.micros[3]), Transfer: secondsOf(l.micros[4])},
+		PhasesSeconds: checks.Phases{Resolve: l.phases[0].Seconds(), Connect: l.phases[1].Seconds(),
+			TLS: l.phases[2].Seconds(), Processing: l.phases[3].Seconds(), Transfer: l.phases[4].Seconds()},
 		TLS: l.tls, Diagnosis: l.diagnosis,
 	}
 	if k.hasOrigin {
 		r.Origin = &checks.Origin{Success: k.originSuccess, StatusCode: k.originStatus,
-			DurationSeconds: secondsOf(l.origin), Condition: k.originCondition}
+			DurationSeconds: l.origin.Seconds(), Condition: k.originCondition}
 	}
 	if len(l.text) == 0 {
 		return r // from before a restart
@@ -92,14 +96,3 @@ func (l *latest) result(site, check string, k *kind) checks.Result {
 	}
 	return r
 }
-
-// microsOf is exact for the seconds of a result, which are whole microseconds,
-// up to an hour.
-func microsOf(seconds float64) uint32 {
-	if !(seconds > 0) { // nor is it a number otherwise
-		return 0
-	}
-	return uint32(min(math.Round(seconds*1e6), math.MaxUint32))
-}
-
-func secondsOf(micros uint32) float64 { return float64(micros) / 1e6 }

@@ -132,7 +132,7 @@ type short uint16
 const shortBits = 11
 
 func shortOf(seconds float64) short {
-	us := uint64(microsOf(seconds))
+	us := uint64(checks.MicrosOf(seconds))
 	exp := max(0, bits.Len64(us)-shortBits)
 	us += 1 << exp >> 1 // to the nearest
 	exp = max(0, bits.Len64(us)-shortBits)
