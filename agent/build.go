@@ -114,7 +114,9 @@ func (p *Plan) Close() {
 
 func closeCheck(c *checks.Check) {
 	closeProber(c.Edge)
-	closeProber(c.Origin)
+	if c.Origin != nil {
+		closeProber(c.Origin.Prober)
+	}
 }
 
 func closeProber(p checks.Prober) {

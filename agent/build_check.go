@@ -101,24 +101,25 @@ func (m *checkMaker) addOrigin(check *checks.Check, site *config.Site, req probe
 		return nil
 	}
 	o := site.Origin
+	leg := &checks.OriginLeg{Addr: o.Address}
 	if o.Scheme != "" && o.Scheme != u.Scheme {
 		u.Scheme = o.Scheme
 		// The port belongs to the scheme that it was given for. ConnectTo says
 		// where to go, so the URL needs none.
 		u.Host = u.Hostname()
 		req.URL = u.String()
-		check.OriginURL = req.URL
+		leg.URL = req.URL
 	}
 	origin, err := m.probes.New(originRequest(req, o, u.Scheme))
 	if err != nil {
 		return prefixed("origin.", err)
 	}
-	check.OriginExpect, err = m.list(originExpect(expect))
+	leg.Expect, err = m.list(originExpect(expect))
 	if err != nil {
 		origin.Close()
 		return nil // said already of the edge's
 	}
-	check.Origin, check.OriginAddr = origin, o.Address
+	leg.Prober, check.Origin = origin, leg
 	return nil
 }
 

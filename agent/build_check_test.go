@@ -307,8 +307,8 @@ func TestOriginOfAnotherScheme(t *testing.T) {
 	origin := listen(t, false, false)
 	check := planOf(t, fmt.Sprintf("sites: [{name: shop, url: 'https://example.com:8443/shop', origin: {address: %q, scheme: http}, checks: [{name: home, path: /x}]}]",
 		origin.address())).Checks[0]
-	if check.OriginURL != "http://example.com/shop/x" || check.OriginAddr != origin.address() || check.URL != "https://example.com:8443/shop/x" {
-		t.Errorf("url %q, at the origin %q, at %q", check.URL, check.OriginURL, check.OriginAddr)
+	if check.Origin.URL != "http://example.com/shop/x" || check.Origin.Addr != origin.address() || check.URL != "https://example.com:8443/shop/x" {
+		t.Errorf("url %q, at the origin %q, at %q", check.URL, check.Origin.URL, check.Origin.Addr)
 	}
 	check.Edge = answering{522}
 	r := check.Run(t.Context())
@@ -317,8 +317,8 @@ func TestOriginOfAnotherScheme(t *testing.T) {
 	}
 	same := planOf(t, fmt.Sprintf("sites: [{name: shop, url: 'http://example.com:8080', origin: {address: %q, scheme: http}}]", origin.address())).Checks[0]
 	same.Edge = answering{200}
-	if same.Run(t.Context()); same.OriginURL != "" || origin.last(t).host != "example.com:8080" {
-		t.Errorf("with the same scheme: url %q, asked %+v", same.OriginURL, origin.last(t))
+	if same.Run(t.Context()); same.Origin.URL != "" || origin.last(t).host != "example.com:8080" {
+		t.Errorf("with the same scheme: url %q, asked %+v", same.Origin.URL, origin.last(t))
 	}
 }
 

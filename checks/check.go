@@ -22,15 +22,19 @@ type Check struct {
 	Edge   Prober
 	Expect assert.List
 
-	// Origin asks the origin directly, at the same moment; nil with no origin.
-	Origin       Prober
-	OriginExpect assert.List
-	OriginAddr   string // as configured, for the remediation
-	OriginURL    string // what the origin is asked, where it differs from URL
+	Origin *OriginLeg // nil with no origin
 
 	Catalog    *catalog.Catalog
 	Severity   catalog.Severity // in place of the catalog's; "" = the catalog's
 	RunbookURL string           // in place of the catalog's; "" = the catalog's
+}
+
+// OriginLeg asks a check's origin directly, at the same moment as the edge is asked.
+type OriginLeg struct {
+	Prober
+	Expect assert.List
+	Addr   string // as configured, for the remediation
+	URL    string // what it is asked, where it differs from the check's URL
 }
 
 // Prober makes one request. *probe.Probe is one.
@@ -104,7 +108,7 @@ func (c *Check) judge(edge, origin *probe.Response) Result {
 	failures := judgeLeg(edge, c.Expect)
 	var originFailures []assert.Failure
 	if origin != nil {
-		originFailures = judgeLeg(origin, c.OriginExpect)
+		originFailures = judgeLeg(origin, c.Origin.Expect)
 	}
 	r := c.describe(edge)
 	if origin != nil {
@@ -192,8 +196,6 @@ func (c *Check) query(r *Result, condition catalog.Condition) catalog.Query {
 		Edge:        catalog.Leg{Condition: condition, StatusCode: r.StatusCode, Duration: duration(r.DurationSeconds)},
 		Host:        hostOf(address),
 		URL:         address,
-		OriginAddr:  c.OriginAddr,
-		OriginURL:   probe.WireURL(c.OriginURL),
 		ViaESA:      r.Edge.ViaESA,
 		RequestID:   r.Edge.RequestID,
 		POP:         r.Edge.POP,
@@ -205,8 +207,10 @@ func (c *Check) query(r *Result, condition catalog.Condition) catalog.Query {
 	if r.RedirectedTo != "" {
 		// Whatever the origin says, it was not asked for this.
 		q.RedirectedFrom, q.URL, q.Host = q.URL, r.RedirectedTo, hostOf(r.RedirectedTo)
-		q.OriginAddr, q.OriginURL = "", ""
 		return q
+	}
+	if leg := c.Origin; leg != nil {
+		q.OriginAddr, q.OriginURL = leg.Addr, probe.WireURL(leg.URL)
 	}
 	if o := r.Origin; o != nil {
 		q.Origin = &catalog.Leg{Condition: o.Condition, StatusCode: o.StatusCode, Duration: duration(o.DurationSeconds)}

@@ -49,11 +49,14 @@ func checkOf(t *testing.T, edge, origin checks.Prober, expect assert.Expect) *ch
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &checks.Check{
+	c := &checks.Check{
 		Site: "shop", Name: "home", Location: "fra-1", URL: "https://shop.example.com/", Method: "GET",
-		Edge: edge, Expect: list, Origin: origin, OriginExpect: list, OriginAddr: "203.0.113.10:443",
-		Catalog: catalog.Default(),
+		Edge: edge, Expect: list, Catalog: catalog.Default(),
 	}
+	if origin != nil {
+		c.Origin = &checks.OriginLeg{Prober: origin, Expect: list, Addr: "203.0.113.10:443"}
+	}
+	return c
 }
 
 // TestOutcome holds what the two legs together are called.

@@ -31,7 +31,7 @@ func pair(t *testing.T, edge *edgetest.Edge) *checks.Check {
 	}
 	t.Cleanup(func() { through.Close(); direct.Close() })
 	return &checks.Check{Site: "shop", Name: "home", URL: request.URL, Method: "GET",
-		Edge: through, Expect: expect, Origin: direct, OriginExpect: expect, OriginAddr: request.ConnectTo,
+		Edge: through, Expect: expect, Origin: &checks.OriginLeg{Prober: direct, Expect: expect, Addr: request.ConnectTo},
 		Catalog: catalog.Default(), Severity: catalog.Info, RunbookURL: "https://wiki.example.com/shop"}
 }
 

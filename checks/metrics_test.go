@@ -43,7 +43,7 @@ func failing() Result {
 // with an origin, never run.
 func observed() *Metrics {
 	m := NewMetrics(`fra "1"\x`)
-	m.SetChecks([]*Check{{Site: "shop", Name: "home"}, {Site: "shop", Name: "login", Origin: &probe.Probe{}}, {Site: "new", Name: "home"}})
+	m.SetChecks([]*Check{{Site: "shop", Name: "home"}, {Site: "shop", Name: "login", Origin: &OriginLeg{}}, {Site: "new", Name: "home"}})
 	gone := failing()
 	gone.StatusCode, gone.HTTPVersion, gone.RemoteAddress, gone.TLS, gone.DurationSeconds = 0, "", "", nil, 0
 	gone.Diagnosis = &catalog.Diagnosis{Condition: "connect_refused", Fault: "network"}
@@ -127,7 +127,7 @@ func TestSeriesOfACheck(t *testing.T) {
 		}
 		return n
 	}
-	home, login := &Check{Site: "shop", Name: "home"}, &Check{Site: "shop", Name: "login", Origin: &probe.Probe{}}
+	home, login := &Check{Site: "shop", Name: "home"}, &Check{Site: "shop", Name: "login", Origin: &OriginLeg{}}
 	withOrigin := passing()
 	withOrigin.Check, withOrigin.Origin = "login", &Origin{}
 	for name, test := range map[string]struct{ got, want int }{
@@ -145,7 +145,7 @@ func TestSeriesOfACheck(t *testing.T) {
 
 func TestSeriesOfRemovedChecksLeave(t *testing.T) {
 	m := observed()
-	m.SetChecks([]*Check{{Site: "shop", Name: "login", Origin: &probe.Probe{}}, {Site: "other", Name: "home"}})
+	m.SetChecks([]*Check{{Site: "shop", Name: "login", Origin: &OriginLeg{}}, {Site: "other", Name: "home"}})
 	text := written(t, m, exposition.Text)
 	for part, want := range map[string]bool{
 		`check="home",location="fra \"1\"\\x",outcome="pass"} 0`:                                        true, // other/home

@@ -63,7 +63,7 @@ func TestRedirectedElsewhere(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := &checks.Check{Site: "shop", Name: "home", URL: address, Method: "GET", Edge: p, Expect: expect,
-				Origin: answering{}, OriginAddr: "192.0.2.1:80", Catalog: catalog.Default()}
+				Origin: &checks.OriginLeg{Prober: answering{}, Addr: "192.0.2.1:80"}, Catalog: catalog.Default()}
 			r := c.Run(t.Context())
 			bare, _, _ := strings.Cut(tt.to, "?")
 			if r.Condition() != tt.condition || r.RedirectedTo != bare {
@@ -96,7 +96,7 @@ func TestRedirectedElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := &checks.Check{Site: "shop", Name: "home", URL: address, Method: "GET", Edge: p,
-		Origin: answering{}, OriginAddr: "192.0.2.1:80", Catalog: catalog.Default()}
+		Origin: &checks.OriginLeg{Prober: answering{}, Addr: "192.0.2.1:80"}, Catalog: catalog.Default()}
 	if c.Expect, err = assert.Build(assert.Expect{ViaESA: "any"}); err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestRedirectIsNotBlamed(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := &checks.Check{Site: "shop", Name: "home", URL: address, Edge: ending{edge}, Expect: expect,
-				Origin: down, OriginAddr: "192.0.2.1:443", Catalog: catalog.Default()}
+				Origin: &checks.OriginLeg{Prober: down, Addr: "192.0.2.1:443"}, Catalog: catalog.Default()}
 			r := c.Run(t.Context())
 			d := r.Diagnosis
 			if r.Condition() != tt.condition || (r.RedirectedTo != "") != tt.blamed {

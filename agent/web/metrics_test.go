@@ -262,7 +262,7 @@ func BenchmarkMetrics(b *testing.B) {
 		var list []*checks.Check
 		policies := map[string]incident.Policy{}
 		for i := range n {
-			c := &checks.Check{Site: fmt.Sprintf("site-%d", i/10), Name: fmt.Sprintf("page-%d", i), Origin: &probe.Probe{}}
+			c := &checks.Check{Site: fmt.Sprintf("site-%d", i/10), Name: fmt.Sprintf("page-%d", i), Origin: &checks.OriginLeg{}}
 			list, policies[c.FullName()] = append(list, c), incident.Policy{}
 		}
 		m := checks.NewMetrics("fra-1")
