@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// placed is a job and where its schedule puts it; seat has the last word on the offset.
+// placed is a job and where its schedule puts it; spread has the last word on the offset.
 type placed struct {
 	Job
 	key    slotKey
@@ -74,15 +74,16 @@ func (s *Scheduler) replaceSlots(all []placed) {
 	now := time.Now()
 	for key, old := range s.slots {
 		if slots[key] == nil {
-			old.members = nil
+			old.members, old.next = nil, nil
 			if s.cron != nil {
 				s.cron.Remove(old.entry.id)
 			}
 		}
 	}
 	for key, sl := range slots {
-		seat(sl.width, sl.members, members[key])
-		sl.members = members[key]
+		sl.next = members[key]
+		spread(sl.next, sl.width)
+		sl.members = carryOver(sl.members, sl.next)
 		if s.cron != nil && sl.entry == nil {
 			s.enter(sl, now)
 		}

@@ -199,9 +199,9 @@ func (s *Scheduler) RunNow(name string) error {
 }
 
 // Replace makes jobs the whole schedule. A job whose name was there before
-// keeps its phase, its streak, a pending early run and the guard that it runs
-// once at a time, and loses no tick unless its Spec changed; a run under way
-// goes on. Runs of a job that is no longer there end undisturbed, and are
+// keeps its phase, but for the milliseconds that those beside it need, its
+// streak, a pending early run and the guard that it runs once at a time, and loses
+// no tick unless its Spec changed; a run under way goes on. Runs of a job that is no longer there end undisturbed, and are
 // forgotten. On an error nothing has changed; it names every job at fault.
 func (s *Scheduler) Replace(jobs []Job) error {
 	placed, err := place(jobs)

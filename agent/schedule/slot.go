@@ -21,7 +21,11 @@ type slot struct {
 	schedule cron.Schedule
 	width    time.Duration // more than any offset
 	members  []member      // by offset
-	entry    *entry        // in the scheduler's cron; nil unless that runs
+	// next takes the place of members when the slot's next moment comes; nil when
+	// it has. Until then a job that stays starts where it did, lest a run be lost
+	// or come twice.
+	next  []member
+	entry *entry // in the scheduler's cron; nil unless that runs
 }
 
 type member struct {
@@ -135,6 +139,7 @@ func (s *Scheduler) enter(sl *slot, now time.Time) {
 
 // walk starts the members of a slot one after the other, each at its time.
 func (s *Scheduler) walk(e *entry, moment time.Time) {
+	s.takeNext(e.slot)
 	wait, done := s.step(e, moment, e.from)
 	if wait == 0 {
 		return
@@ -151,6 +156,15 @@ func (s *Scheduler) walk(e *entry, moment time.Time) {
 			return
 		}
 		timer.Reset(wait)
+	}
+}
+
+// takeNext gives a slot the members that were to come.
+func (s *Scheduler) takeNext(sl *slot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sl.next != nil {
+		sl.members, sl.next = sl.next, nil
 	}
 }
 

@@ -182,7 +182,7 @@ func (s Spec) Gap(now time.Time) time.Duration {
 }
 
 // place says where a job of this schedule goes: into which slot, and how long
-// after the slot's moment it would start if it were alone there; see seat. Both
+// after the slot's moment it would start if it were alone there; see spread. Both
 // depend on nothing but the schedule and the name, so they are the same after a
 // restart and on each machine.
 func (s Spec) place(name string) (slotKey, time.Duration) {
