@@ -37,6 +37,7 @@ type Plan struct {
 
 // checkSpec is when a check runs.
 type checkSpec struct {
+	name    string // SITE/CHECK, the same text as in Plan.Policies
 	spec    schedule.Spec
 	confirm schedule.Confirm
 	settle  int
@@ -194,7 +195,7 @@ func (b *builder) check(site *config.Site, c *config.Check) {
 	}
 	name := c.FullName()
 	b.plan.Checks = append(b.plan.Checks, check)
-	b.plan.specs[name] = checkSpec{spec, schedule.Confirm{Failures: c.Confirm.Failures, Interval: c.Confirm.Interval}, c.ResolveAfter}
+	b.plan.specs[name] = checkSpec{name, spec, schedule.Confirm{Failures: c.Confirm.Failures, Interval: c.Confirm.Interval}, c.ResolveAfter}
 	b.plan.Policies[name] = incident.Policy{
 		Failures: c.Confirm.Failures, ResolveAfter: c.ResolveAfter, Flapping: incident.Flapping(b.plan.Config.Alerting.Flapping),
 		Labels: c.Labels, Receivers: c.Receivers, RunbookURL: c.RunbookURL,

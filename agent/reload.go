@@ -198,7 +198,7 @@ func (a *Agent) externalURL(cfg *config.Config) string {
 // job is a check as the scheduler runs it.
 func (a *Agent) job(log *slog.Logger, c *checks.Check, s checkSpec) schedule.Job {
 	return schedule.Job{
-		Name: c.FullName(), Spec: s.spec, Confirm: s.confirm, Settle: s.settle,
+		Name: s.name, Spec: s.spec, Confirm: s.confirm, Settle: s.settle,
 		Run: func(ctx context.Context, _ time.Time) bool {
 			began := time.Now()
 			before := a.stalls.begin(began)
