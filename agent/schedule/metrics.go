@@ -32,7 +32,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		delay: f.NewHistogram(prometheus.HistogramOpts{
 			Name:                            "esawatch_schedule_delay_seconds",
 			Help:                            "Time from when a check was due to when it was started.",
-			Buckets:                         []float64{.0005, .001, .0015, .002, .003, .005, .01, .025, .05, .1, .25, 1, 5, 15, 60},
+			Buckets:                         []float64{.0005, .001, .0015, .002, .0025, .003, .004, .005, .01, .025, .05, .1, .25, 1, 5, 15, 60},
 			NativeHistogramBucketFactor:     1.1,
 			NativeHistogramMaxBucketNumber:  100,
 			NativeHistogramMinResetDuration: time.Hour,

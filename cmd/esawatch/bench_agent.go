@@ -150,23 +150,27 @@ func benchAtWork(ctx context.Context, o benchOptions, t *benchTarget, a *benchAg
 	return nil
 }
 
-// measure lets the agent warm up, watches it, and only then
-// asks for its metrics, because to give them is work, too.
+// measure lets the agent warm up and watches it. It asks for metrics before and
+// after, because to give them is work, too: how late checks start is how late
+// they do once the agent has started, while nobody asks.
 func (p *agentProcess) measure(ctx context.Context, o benchOptions, t *benchTarget, a *benchAgent) error {
+	started, err := p.metrics(ctx)
+	if err != nil {
+		return err
+	}
 	if err := sleep(ctx, o.warmUp()); err != nil {
 		return err
 	}
 	if err := p.watch(ctx, o.duration, t, a); err != nil {
 		return err
 	}
-	var err error
+	if err := p.count(ctx, started, a); err != nil {
+		return err
+	}
 	if a.GzipScrapeSeconds, a.GzipScrapeBytes, err = p.scrape(ctx, "gzip"); err != nil {
 		return err
 	}
 	if a.ScrapeSeconds, a.ScrapeBytes, err = p.scrape(ctx, "identity"); err != nil {
-		return err
-	}
-	if err := p.count(ctx, a); err != nil {
 		return err
 	}
 	m, err := p.memory()
@@ -199,19 +203,29 @@ func (p *agentProcess) scrape(ctx context.Context, encoding string) (seconds flo
 	return seconds, n, nil
 }
 
-// count takes in what the agent's own metrics say.
-func (p *agentProcess) count(ctx context.Context, a *benchAgent) error {
-	var found benchMetrics
-	_, err := get(ctx, p.base+"/metrics", func(r io.Reader) (err error) {
-		found, err = readBenchMetrics(r)
+// metrics are what the agent's own metrics say.
+func (p *agentProcess) metrics(ctx context.Context) (m benchMetrics, err error) {
+	_, err = get(ctx, p.base+"/metrics", func(r io.Reader) (err error) {
+		m, err = readBenchMetrics(r)
 		return err
 	})
-	if err == nil && (found.runs == 0 || len(found.delay) == 0) {
+	return m, err
+}
+
+// count takes in the runs of the agent up to now, and how late those were that
+// came after an earlier look.
+func (p *agentProcess) count(ctx context.Context, earlier benchMetrics, a *benchAgent) error {
+	m, err := p.metrics(ctx)
+	if err == nil && (m.runs == 0 || len(m.delay) == 0) {
 		err = errors.New("/metrics lacks esawatch_check_runs_total or esawatch_schedule_delay_seconds")
 	}
-	a.Runs, a.Missed, a.Failed = found.runs, found.missed, found.runs-found.passed
-	a.DelayP50Seconds, a.DelayP99Seconds = found.delay.quantile(0.5), found.delay.quantile(0.99)
-	return err
+	if err != nil {
+		return err
+	}
+	a.Runs, a.Missed, a.Failed = m.runs, m.missed, m.runs-m.passed
+	delay := m.delay.since(earlier.delay)
+	a.DelayP50Seconds, a.DelayP99Seconds = delay.quantile(0.5), delay.quantile(0.99)
+	return nil
 }
 
 // watch measures CPU time and memory.

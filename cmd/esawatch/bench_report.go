@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -98,6 +99,15 @@ func (h *histogram) add(labels string, n int64, err *error) {
 		*err = e
 	}
 	*h = append(*h, bucket{le, n})
+}
+
+// since is what was observed after an earlier look at the same histogram.
+func (h histogram) since(earlier histogram) histogram {
+	after := slices.Clone(h)
+	for i := range min(len(after), len(earlier)) {
+		after[i].count -= earlier[i].count
+	}
+	return after
 }
 
 // quantile is the value below which a share q of the observations lie, taking

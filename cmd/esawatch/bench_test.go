@@ -160,6 +160,10 @@ esawatch_schedule_delay_seconds_sum 1
 			t.Errorf("quantile %v: got %v, want %v", q, got, want)
 		}
 	}
+	later := m.delay.since(histogram{{0.001, 40}, {0.002, 40}, {0.01, 40}, {math.Inf(1), 40}})
+	if got := later.quantile(0.5); math.Abs(got-0.0015) > 1e-9 || m.delay[0].count != 50 {
+		t.Errorf("the median since there were 40: got %v, want 0.0015; before: %v", got, m.delay)
+	}
 	for _, bad := range []string{text + "esawatch_schedule_missed_total{} x",
 		text + `esawatch_schedule_delay_seconds_bucket{le="x"} 100`} {
 		if m, err := readBenchMetrics(strings.NewReader(bad)); err == nil {
@@ -173,7 +177,7 @@ func TestBenchOfNothing(t *testing.T) {
 	for _, text := range []string{"", `esawatch_check_runs_total{outcome="pass"} 1`} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) }))
 		p := &agentProcess{base: server.URL}
-		if err := p.count(t.Context(), &benchAgent{}); err == nil || !strings.Contains(err.Error(), "lacks") {
+		if err := p.count(t.Context(), benchMetrics{}, &benchAgent{}); err == nil || !strings.Contains(err.Error(), "lacks") {
 			t.Errorf("%q: got %v, want an error", text, err)
 		}
 		server.Close()
