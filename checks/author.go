@@ -7,6 +7,9 @@ import (
 	"github.com/esawatch/esawatch/checks/probe"
 )
 
+// madeBy is the label of what author says.
+const madeBy = "made by"
+
 // authorPart is how much of an error page is searched for the marks of servers,
 // in bytes: such pages are short.
 const authorPart = 4 << 10

@@ -57,6 +57,9 @@ func TestAuthorOfAnError(t *testing.T) {
 	edge.Set(edgetest.OriginStatus(503))
 	c := pair(t, edge)
 	r := c.Run(t.Context())
+	if en, zh := r.Diagnosis.Verdict, c.In("zh", r).Diagnosis.Verdict; !strings.Contains(en, "the marks of a web server") || !strings.Contains(zh, "源站服务器或应用的特征") {
+		t.Errorf("the verdict does not say whose page it is: %q, %q", en, zh)
+	}
 	if zh := c.In("zh", r).Diagnosis.Evidence; !slices.ContainsFunc(zh, func(s string) bool { return strings.HasPrefix(s, "响应来源: ") }) {
 		t.Errorf("the simulated origin's nginx page is not told in Chinese: %q", zh)
 	}

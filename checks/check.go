@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/url"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -176,7 +178,7 @@ func (c *Check) explain(r *Result, edge *probe.Response, failures []assert.Failu
 		r.RedirectedTo = probe.BareURL(edge.URL)
 	}
 	q := c.query(r, firstOf(failures))
-	q.Age = edge.Header.Get("Age")
+	q.Age, q.OriginMade = edge.Header.Get("Age"), author(edge) != ""
 	d, wrong := c.diagnose(q)
 	if !wrong {
 		return
@@ -250,6 +252,7 @@ func (c *Check) In(lang string, r Result) Result {
 	}
 	q := c.query(&r, condition)
 	q.Lang = lang
+	q.OriginMade = slices.ContainsFunc(r.Diagnosis.Evidence, func(e string) bool { return strings.HasPrefix(e, madeBy+": ") })
 	d, wrong := c.diagnose(q)
 	if !wrong {
 		return r

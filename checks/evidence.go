@@ -44,7 +44,7 @@ func evidence(edge *probe.Response, failures []assert.Failure,
 		}
 	}
 	if edge.Condition == "" {
-		add("made by", author(edge))
+		add(madeBy, author(edge))
 	}
 	add("X-Tengine-Error", edge.Edge.ErrorToken)
 	add("Proxy-Status", edge.Edge.ProxyStatus)

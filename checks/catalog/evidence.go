@@ -14,6 +14,9 @@ const (
 	signCachedContent
 	// signEdgeMade: the edge says that it made this error itself.
 	signEdgeMade
+	// signOriginMade: the error bears the marks of an origin's server or
+	// application, and the origin was not asked for itself.
+	signOriginMade
 	// signRedirected: a redirect led to another host or port, and this is about that.
 	signRedirected
 	// signForeign: what only ESA says comes from something that is not ESA.
@@ -27,6 +30,7 @@ var signNames = [numSigns]string{
 	signCachedError:   "cached_error",
 	signCachedContent: "cached_content",
 	signEdgeMade:      "edge_made",
+	signOriginMade:    "origin_made",
 	signRedirected:    "redirected",
 	signForeign:       "foreign",
 }
@@ -50,6 +54,9 @@ func signs(q Query, class edgeClass, proxyError string) []sign {
 	}
 	if proxyError != "" && code >= 400 {
 		found = append(found, signEdgeMade)
+	}
+	if q.OriginMade && q.Origin == nil && !cached && (class == edgeServer || code == 403 || code == 429) {
+		found = append(found, signOriginMade)
 	}
 	if q.ViaESA == "no" && proxyError == "" && onlyESA(q.Edge.Condition) {
 		found = append(found, signForeign)

@@ -34,6 +34,10 @@ type Query struct {
 	Age         string // the Age header
 	ErrorToken  string // of X-Tengine-Error, without "denied by "
 	ProxyStatus string // the Proxy-Status header, as sent
+
+	// OriginMade says that the edge's error bears the marks of a web server or of
+	// an application: ESA got it from its origin and passed it on.
+	OriginMade bool
 }
 
 // Explain says what broke, where, whose it is and what to do, in the light of
@@ -138,6 +142,8 @@ func (c *Catalog) verdict(q Query, class edgeClass) *advice {
 		edgeIs:    q.Edge.Condition,
 		originIs:  q.Origin.Condition,
 		freshness: freshnessOf(q.CacheStatus),
+
+		originMade: q.OriginMade,
 	}
 	s.scheme, _, _ = strings.Cut(q.OriginURL, ":")
 	for i := range c.built.verdicts {

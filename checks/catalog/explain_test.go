@@ -25,7 +25,7 @@ func TestEveryPairHasAGeneralVerdict(t *testing.T) {
 				continue // nothing is wrong
 			}
 			if !slices.ContainsFunc(Default().built.verdicts, func(r rule) bool {
-				return r.edge == edge && slices.Contains(r.origin, origin) && r.edgeIs == nil && r.originIs == nil && r.freshness == freshUnknown && r.scheme == ""
+				return r.edge == edge && slices.Contains(r.origin, origin) && r.edgeIs == nil && r.originIs == nil && r.freshness == freshUnknown && r.scheme == "" && !r.originMade
 			}) {
 				t.Errorf("edge %s, origin %s: no general verdict", edge, origin)
 			}
@@ -53,10 +53,14 @@ func TestExplainEverything(t *testing.T) {
 						checkExplained(t, c, q)
 					}
 				}
-				for _, token := range []string{"", "http_custom", "plain"} {
+				for _, token := range []string{"", "http_custom", "plain", "made"} {
 					q := Query{Edge: *leg(edge), Origin: leg(origin), CacheStatus: cache, ErrorToken: token}
 					if token == "plain" {
 						q.ErrorToken, q.OriginURL = "", "http://shop.example.com/"
+						checkExplained(t, c, q)
+					}
+					if token == "made" {
+						q.ErrorToken, q.OriginMade = "", true
 						checkExplained(t, c, q)
 					}
 					if a := c.verdict(q, classifyEdge(edge, q.ErrorToken)); a != nil {
@@ -240,6 +244,39 @@ func TestEvidenceIsSaid(t *testing.T) {
 	d, _ := Default().Explain(Query{Edge: *leg("404"), ErrorToken: "intelligent_cc_acl"})
 	if strings.Contains(d.Summary, "intelligent_cc_acl") {
 		t.Errorf("a rule that only observes is blamed: %s", d.Summary)
+	}
+}
+
+// TestErrorOfTheOrigin holds that what an origin's server or application made is
+// not looked for at ESA, nor in the firewall between them.
+func TestErrorOfTheOrigin(t *testing.T) {
+	for _, tt := range []struct {
+		edge   Condition
+		origin *Leg
+		cache  string
+		says   string // in the summary or in the verdict
+		first  string // in the first step
+	}{
+		{"502", nil, "", "ESA only passes it on", "in the origin's logs"},
+		{"503", nil, "MISS", "ESA only passes it on", "in the origin's logs"},
+		{"429", nil, "", "ESA only passes it on", "in the origin's logs"},
+		{"502", nil, "HIT", "kept this error in its cache", "cached copy"},
+		{"502", leg(""), "", "another server of the pool fails", "in the logs of all servers"},
+		{"504", leg(""), "MISS", "another server of the pool fails", "in the logs of all servers"},
+		{"502", leg(""), "HIT", "cached copy of an earlier error", "cached copy"},
+		{"403", leg(""), "", "refuses what comes through ESA", "in the origin's logs"},
+		{"502", leg(ConnectTimeout), "", "it admits only ESA", "Leave the firewall alone"},
+		{"502", leg(TLSUntrusted), "", "ESA only passes it on", "Ask the origin"},
+		{"504", leg(Timeout), "", "too slow or hangs", ""},
+		{"502", leg("502"), "", "gives the same answer", "Leave ESA alone"},
+	} {
+		d, _ := Default().Explain(Query{Edge: *leg(tt.edge), Origin: tt.origin, CacheStatus: tt.cache, OriginMade: true})
+		if !strings.Contains(d.Summary+d.Verdict, tt.says) || !strings.Contains(d.Steps[0], tt.first) {
+			t.Errorf("%s, origin %+v, %q: got %q, %q, %q; want %q and %q", tt.edge, tt.origin, tt.cache, d.Summary, d.Verdict, d.Steps[0], tt.says, tt.first)
+		}
+		if tt.cache != "HIT" && d.Fault != FaultOrigin {
+			t.Errorf("%s, origin %+v: the fault is %s", tt.edge, tt.origin, d.Fault)
+		}
 	}
 }
 

@@ -57,7 +57,9 @@ type (
 		Answer   freshness     `yaml:"answer"`
 		// OriginScheme is the scheme by which the origin was asked.
 		OriginScheme string `yaml:"origin_scheme"`
-		rawAdvice    `yaml:",inline"`
+		// MadeBy is "origin" for errors that bear its marks.
+		MadeBy    string `yaml:"made_by"`
+		rawAdvice `yaml:",inline"`
 	}
 	rawAdvice struct {
 		Says       Text   `yaml:"says"`
@@ -186,8 +188,11 @@ func (ld *loader) loadVerdicts() {
 		if r.OriginScheme != "" && r.OriginScheme != "http" && r.OriginScheme != "https" {
 			ld.errorf("%s: origin_scheme %q: want http or https", where, r.OriginScheme)
 		}
+		if r.MadeBy != "" && r.MadeBy != "origin" {
+			ld.errorf("%s: made_by %q: want origin", where, r.MadeBy)
+		}
 		ld.verdicts = append(ld.verdicts, rule{edge: r.Edge, origin: r.Origin, edgeIs: r.EdgeIs, originIs: r.OriginIs,
-			freshness: r.Answer, scheme: r.OriginScheme, advice: ld.advice(where, r.rawAdvice)})
+			freshness: r.Answer, scheme: r.OriginScheme, originMade: r.MadeBy != "", advice: ld.advice(where, r.rawAdvice)})
 	}
 }
 

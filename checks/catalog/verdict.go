@@ -120,6 +120,8 @@ type rule struct {
 	freshness freshness // "" = any
 	scheme    string    // by which the origin was asked; "" = any
 	advice    advice
+
+	originMade bool // only errors of which Query.OriginMade holds
 }
 
 // situation is what rules are held against.
@@ -130,6 +132,8 @@ type situation struct {
 	originIs  Condition
 	freshness freshness
 	scheme    string
+
+	originMade bool
 }
 
 func (r *rule) fits(s situation) bool {
@@ -138,7 +142,8 @@ func (r *rule) fits(s situation) bool {
 		(r.edgeIs == nil || slices.Contains(r.edgeIs, s.edgeIs)) &&
 		(r.originIs == nil || slices.Contains(r.originIs, s.originIs)) &&
 		(r.freshness == freshUnknown || r.freshness == s.freshness) &&
-		(r.scheme == "" || r.scheme == s.scheme)
+		(r.scheme == "" || r.scheme == s.scheme) &&
+		(!r.originMade || s.originMade)
 }
 
 // advice is what an entry turns into in the light of more than its condition.
