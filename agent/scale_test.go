@@ -31,7 +31,7 @@ func manyChecks(n int, url, schedule string) string {
 // TestMemoryOfChecks holds what a check costs at rest, and that a reload adds
 // nothing: neither what was read nor the plan before stays.
 func TestMemoryOfChecks(t *testing.T) {
-	const n, most = 2000, 3 << 10
+	const n, most = 2000, 2 << 10
 	h := newHouse(t, manyChecks(n, "https://127.0.0.1:1", "1d"))
 	opts := h.options()
 	before := liveHeap()
