@@ -7,8 +7,16 @@ import (
 	"github.com/esawatch/esawatch/checks/probe"
 )
 
-// madeBy is the label of what author says.
-const madeBy = "made by"
+// madeBy is the label of what author says, and jsonError what it says of the
+// weakest mark: ESA's own error pages can be set to JSON, too.
+const (
+	madeBy    = "made by"
+	jsonError = "most likely the origin's application; the error is JSON"
+)
+
+// provesOrigin tells whether what author says is reason enough to look for an
+// error at the origin first.
+func provesOrigin(author string) bool { return author != "" && author != jsonError }
 
 // authorPart is how much of an error page is searched for the marks of servers,
 // in bytes: such pages are short.
@@ -38,7 +46,7 @@ func author(resp *probe.Response) string {
 		}
 	}
 	if strings.Contains(resp.Header.Get("Content-Type"), "json") && bytes.HasPrefix(bytes.TrimSpace(page), []byte("{")) {
-		return "most likely the origin's application; the error is JSON"
+		return jsonError
 	}
 	return ""
 }

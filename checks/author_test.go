@@ -54,6 +54,21 @@ func TestAuthorOfAnError(t *testing.T) {
 			}
 		})
 	}
+	// A page in JSON may be ESA's, so it decides nothing.
+	for _, test := range []struct {
+		body, contentType string
+		origin            bool
+	}{
+		{"<hr><center>nginx</center>", "text/html", true},
+		{`{"a":1}`, "application/json", false},
+	} {
+		s := httptest.NewServer(page(403, test.body, "Content-Type", test.contentType, "Server", "ESA"))
+		d := once(t, probe.Request{URL: s.URL}, assert.Expect{}).Diagnosis
+		s.Close()
+		if got := d.Fault == "origin" && strings.Contains(d.Summary, "passes it on"); got != test.origin {
+			t.Errorf("%s is taken for the origin's: %t; %s: %s", test.body, got, d.Fault, d.Summary)
+		}
+	}
 	edge.Set(edgetest.OriginStatus(503))
 	c := pair(t, edge)
 	r := c.Run(t.Context())

@@ -178,7 +178,7 @@ func (c *Check) explain(r *Result, edge *probe.Response, failures []assert.Failu
 		r.RedirectedTo = probe.BareURL(edge.URL)
 	}
 	q := c.query(r, firstOf(failures))
-	q.Age, q.OriginMade = edge.Header.Get("Age"), author(edge) != ""
+	q.Age, q.OriginMade = edge.Header.Get("Age"), provesOrigin(author(edge))
 	d, wrong := c.diagnose(q)
 	if !wrong {
 		return
@@ -252,7 +252,10 @@ func (c *Check) In(lang string, r Result) Result {
 	}
 	q := c.query(&r, condition)
 	q.Lang = lang
-	q.OriginMade = slices.ContainsFunc(r.Diagnosis.Evidence, func(e string) bool { return strings.HasPrefix(e, madeBy+": ") })
+	q.OriginMade = slices.ContainsFunc(r.Diagnosis.Evidence, func(line string) bool {
+		who, ok := strings.CutPrefix(line, madeBy+": ")
+		return ok && provesOrigin(who)
+	})
 	d, wrong := c.diagnose(q)
 	if !wrong {
 		return r

@@ -45,9 +45,9 @@ func (s *Scheduler) replaceJobs(all []placed) {
 	for _, p := range all {
 		j := s.jobs[p.Name]
 		if j == nil {
-			j = &job{}
+			j = &job{name: p.Name}
 		}
-		j.name, j.run, j.confirm, j.settle = p.Name, p.Run, p.Confirm, p.Settle
+		j.run, j.confirm, j.settle = p.Run, p.Confirm, p.Settle
 		jobs[p.Name] = j
 	}
 	for name, j := range s.jobs {
@@ -81,7 +81,7 @@ func (s *Scheduler) replaceSlots(all []placed) {
 		}
 	}
 	for key, sl := range slots {
-		sl.next = members[key]
+		sl.next, sl.replaced = members[key], now
 		spread(sl.next, sl.width)
 		sl.members = carryOver(sl.members, sl.next)
 		if s.cron != nil && sl.entry == nil {

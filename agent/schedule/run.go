@@ -10,7 +10,7 @@ import (
 // job is what is needed of a Job while it is in the schedule, and what is
 // remembered of it. It is guarded by the scheduler's lock.
 type job struct {
-	name    string
+	name    string // never changes: it is read without the lock
 	run     func(ctx context.Context, due time.Time) bool
 	confirm Confirm
 	settle  int

@@ -24,7 +24,8 @@ import (
 // Job is something to run again and again: a check.
 type Job struct {
 	// Name is the check's full name, SITE/CHECK. It identifies the job from one
-	// Replace to the next, and its hash is the job's phase.
+	// Replace to the next, and its hash is the job's phase, but for what spread
+	// moves it.
 	Name string
 	// Spec is when to run it; Confirm and Settle are when to run it early.
 	Spec    Spec
@@ -201,8 +202,9 @@ func (s *Scheduler) RunNow(name string) error {
 // Replace makes jobs the whole schedule. A job whose name was there before
 // keeps its phase, but for the milliseconds that those beside it need, its
 // streak, a pending early run and the guard that it runs once at a time, and loses
-// no tick unless its Spec changed; a run under way goes on. Runs of a job that is no longer there end undisturbed, and are
-// forgotten. On an error nothing has changed; it names every job at fault.
+// no tick unless its Spec changed; a run under way goes on. Runs of a job that is
+// no longer there end undisturbed, and are forgotten. On an error nothing has
+// changed; it names every job at fault.
 func (s *Scheduler) Replace(jobs []Job) error {
 	placed, err := place(jobs)
 	if err != nil {

@@ -21,11 +21,12 @@ type slot struct {
 	schedule cron.Schedule
 	width    time.Duration // more than any offset
 	members  []member      // by offset
-	// next takes the place of members when the slot's next moment comes; nil when
-	// it has. Until then a job that stays starts where it did, lest a run be lost
-	// or come twice.
-	next  []member
-	entry *entry // in the scheduler's cron; nil unless that runs
+	// next takes the place of members at the slot's first moment that comes after
+	// it was made, and is nil from then on. Until then a job that stays starts where
+	// it did, lest a run be lost or come twice.
+	next     []member
+	replaced time.Time // when next was made
+	entry    *entry    // in the scheduler's cron; nil unless that runs
 }
 
 type member struct {
@@ -139,7 +140,7 @@ func (s *Scheduler) enter(sl *slot, now time.Time) {
 
 // walk starts the members of a slot one after the other, each at its time.
 func (s *Scheduler) walk(e *entry, moment time.Time) {
-	s.takeNext(e.slot)
+	s.takeNext(e.slot, moment)
 	wait, done := s.step(e, moment, e.from)
 	if wait == 0 {
 		return
@@ -159,11 +160,12 @@ func (s *Scheduler) walk(e *entry, moment time.Time) {
 	}
 }
 
-// takeNext gives a slot the members that were to come.
-func (s *Scheduler) takeNext(sl *slot) {
+// takeNext gives a slot the members that were to come, unless its moment was
+// under way already when they were made: after a jump of the clock it comes again.
+func (s *Scheduler) takeNext(sl *slot, moment time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if sl.next != nil {
+	if sl.next != nil && moment.After(sl.replaced) {
 		sl.members, sl.next = sl.next, nil
 	}
 }

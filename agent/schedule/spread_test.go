@@ -73,6 +73,11 @@ func TestFewStayWhereTheyAre(t *testing.T) {
 // None of the few loses a run or has one more, and from the next moment on all
 // start as if they had always been there.
 func TestWhoComesIsSpreadToo(t *testing.T) {
+	t.Run("", func(t *testing.T) { testWhoComes(t, false) })
+	t.Run("and the schedule is laid out anew", func(t *testing.T) { testWhoComes(t, true) })
+}
+
+func testWhoComes(t *testing.T, layOut bool) {
 	synctest.Test(t, func(t *testing.T) {
 		const spec, period = "1s", time.Second
 		for at := time.Duration(0); at < period; at += 37 * time.Millisecond {
@@ -82,6 +87,11 @@ func TestWhoComesIsSpreadToo(t *testing.T) {
 			later(3*period + at)
 			all := append(jobsNamed(t, spec, 0, 50, few.pass), jobsNamed(t, spec, 50, 1000, others.pass)...)
 			replace(t, s, all...)
+			if layOut { // as after a jump of the clock
+				s.mu.Lock()
+				s.layOut(time.Now())
+				s.mu.Unlock()
+			}
 			later(3*period - at)
 			if few.count() != 6*50 {
 				t.Fatalf("replaced %v after a whole period: 50 jobs ran %d times in 6 periods", at, few.count())

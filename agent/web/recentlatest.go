@@ -47,7 +47,7 @@ func (l *latest) set(r *checks.Result, site *recentSite) {
 	l.tls = sharedTLS(r.TLS, l.tls, site)
 	all, size := texts(r), 0
 	for _, s := range all {
-		size += 1 + len(*s) // and one more of the few that have 128 or more
+		size += 1 + len(*s)/128 + len(*s) // a length of 128 and more has two bytes
 	}
 	l.text = slices.Grow(l.text[:0], size)
 	for _, s := range all {

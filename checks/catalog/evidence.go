@@ -1,6 +1,9 @@
 package catalog
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // sign is a piece of evidence that changes what an entry says.
 type sign uint8
@@ -14,8 +17,8 @@ const (
 	signCachedContent
 	// signEdgeMade: the edge says that it made this error itself.
 	signEdgeMade
-	// signOriginMade: the error bears the marks of an origin's server or
-	// application, and the origin was not asked for itself.
+	// signOriginMade: ESA passes on what an origin's server or application made,
+	// and the origin was not asked itself.
 	signOriginMade
 	// signRedirected: a redirect led to another host or port, and this is about that.
 	signRedirected
@@ -55,13 +58,24 @@ func signs(q Query, class edgeClass, proxyError string) []sign {
 	if proxyError != "" && code >= 400 {
 		found = append(found, signEdgeMade)
 	}
-	if q.OriginMade && q.Origin == nil && !cached && (class == edgeServer || code == 403 || code == 429) {
+	if q.Origin == nil && q.passedOn() && slices.Contains(ofOrigins, code) {
 		found = append(found, signOriginMade)
 	}
 	if q.ViaESA == "no" && proxyError == "" && onlyESA(q.Edge.Condition) {
 		found = append(found, signForeign)
 	}
 	return found
+}
+
+// ofOrigins are the errors that origins make day by day, so that their marks are
+// believed. A 405 is rather the check's method, and a 508 ESA's settings.
+var ofOrigins = []int{403, 429, 500, 502, 503, 504}
+
+// passedOn tells whether the edge's error is one that ESA got from its origin just
+// now: a cached one may be of another time, and where there is no ESA, or a
+// redirect led elsewhere, it says nothing of ESA's origin.
+func (q *Query) passedOn() bool {
+	return q.OriginMade && q.RedirectedFrom == "" && q.ViaESA != "no" && freshnessOf(q.CacheStatus) != freshCached
 }
 
 // onlyESA tells whether c is explained as an act of ESA: a code of its own

@@ -143,7 +143,7 @@ func (c *Catalog) verdict(q Query, class edgeClass) *advice {
 		originIs:  q.Origin.Condition,
 		freshness: freshnessOf(q.CacheStatus),
 
-		originMade: q.OriginMade,
+		passedOn: q.passedOn(),
 	}
 	s.scheme, _, _ = strings.Cut(q.OriginURL, ":")
 	for i := range c.built.verdicts {

@@ -25,7 +25,7 @@ func TestEveryPairHasAGeneralVerdict(t *testing.T) {
 				continue // nothing is wrong
 			}
 			if !slices.ContainsFunc(Default().built.verdicts, func(r rule) bool {
-				return r.edge == edge && slices.Contains(r.origin, origin) && r.edgeIs == nil && r.originIs == nil && r.freshness == freshUnknown && r.scheme == "" && !r.originMade
+				return r.edge == edge && slices.Contains(r.origin, origin) && r.edgeIs == nil && r.originIs == nil && r.freshness == freshUnknown && r.scheme == "" && !r.passedOn
 			}) {
 				t.Errorf("edge %s, origin %s: no general verdict", edge, origin)
 			}
@@ -250,6 +250,7 @@ func TestEvidenceIsSaid(t *testing.T) {
 // TestErrorOfTheOrigin holds that what an origin's server or application made is
 // not looked for at ESA, nor in the firewall between them.
 func TestErrorOfTheOrigin(t *testing.T) {
+	const here = "the marks of a web server"
 	for _, tt := range []struct {
 		edge   Condition
 		origin *Leg
@@ -266,16 +267,39 @@ func TestErrorOfTheOrigin(t *testing.T) {
 		{"502", leg(""), "HIT", "cached copy of an earlier error", "cached copy"},
 		{"403", leg(""), "", "refuses what comes through ESA", "in the origin's logs"},
 		{"502", leg(ConnectTimeout), "", "it admits only ESA", "Leave the firewall alone"},
-		{"502", leg(TLSUntrusted), "", "ESA only passes it on", "Ask the origin"},
-		{"504", leg(Timeout), "", "too slow or hangs", ""},
+		{"502", leg(TLSUntrusted), "", "ESA only passes it on", "in the origin's logs"},
+		{"502", leg(ConnectTimeout), "HIT", "most likely it is down", "cached copy"},
+		{"502", leg(TLSUntrusted), "HIT", "stays open", "cached copy"},
+		{"502", leg(DNSFailure), "", "most likely it is down", "see that the server runs"},
+		{"508", leg(""), "", "the circle is in ESA's settings", "Set the origin"},
+		{"504", leg(Timeout), "", "too slow or hangs", "see what it waits for"},
 		{"502", leg("502"), "", "gives the same answer", "Leave ESA alone"},
 	} {
 		d, _ := Default().Explain(Query{Edge: *leg(tt.edge), Origin: tt.origin, CacheStatus: tt.cache, OriginMade: true})
 		if !strings.Contains(d.Summary+d.Verdict, tt.says) || !strings.Contains(d.Steps[0], tt.first) {
 			t.Errorf("%s, origin %+v, %q: got %q, %q, %q; want %q and %q", tt.edge, tt.origin, tt.cache, d.Summary, d.Verdict, d.Steps[0], tt.says, tt.first)
 		}
-		if tt.cache != "HIT" && d.Fault != FaultOrigin {
+		if tt.cache == "HIT" && strings.Contains(d.Summary+d.Verdict, here) {
+			t.Errorf("%s, origin %+v: a cached error is taken for one of now: %q, %q", tt.edge, tt.origin, d.Summary, d.Verdict)
+		}
+		if tt.cache != "HIT" && tt.edge != "508" && d.Fault != FaultOrigin {
 			t.Errorf("%s, origin %+v: the fault is %s", tt.edge, tt.origin, d.Fault)
+		}
+	}
+	for name, q := range map[string]Query{
+		"not behind ESA": {ViaESA: "no"},
+		"redirected":     {RedirectedFrom: "https://shop.example.com/"},
+		"a 404":          {Edge: *leg("404")},
+	} {
+		q.OriginMade = true
+		if q.Edge.Condition == "" {
+			q.Edge = *leg("502")
+		}
+		for _, origin := range []*Leg{nil, leg("")} {
+			q.Origin = origin
+			if d, _ := Default().Explain(q); strings.Contains(d.Summary+d.Verdict, here) {
+				t.Errorf("%s, origin %v: %q, %q", name, origin, d.Summary, d.Verdict)
+			}
 		}
 	}
 }

@@ -192,7 +192,7 @@ func (ld *loader) loadVerdicts() {
 			ld.errorf("%s: made_by %q: want origin", where, r.MadeBy)
 		}
 		ld.verdicts = append(ld.verdicts, rule{edge: r.Edge, origin: r.Origin, edgeIs: r.EdgeIs, originIs: r.OriginIs,
-			freshness: r.Answer, scheme: r.OriginScheme, originMade: r.MadeBy != "", advice: ld.advice(where, r.rawAdvice)})
+			freshness: r.Answer, scheme: r.OriginScheme, passedOn: r.MadeBy != "", advice: ld.advice(where, r.rawAdvice)})
 	}
 }
 

@@ -121,7 +121,7 @@ type rule struct {
 	scheme    string    // by which the origin was asked; "" = any
 	advice    advice
 
-	originMade bool // only errors of which Query.OriginMade holds
+	passedOn bool // only errors that ESA got from its origin
 }
 
 // situation is what rules are held against.
@@ -133,7 +133,7 @@ type situation struct {
 	freshness freshness
 	scheme    string
 
-	originMade bool
+	passedOn bool
 }
 
 func (r *rule) fits(s situation) bool {
@@ -143,7 +143,7 @@ func (r *rule) fits(s situation) bool {
 		(r.originIs == nil || slices.Contains(r.originIs, s.originIs)) &&
 		(r.freshness == freshUnknown || r.freshness == s.freshness) &&
 		(r.scheme == "" || r.scheme == s.scheme) &&
-		(!r.originMade || s.originMade)
+		(!r.passedOn || s.passedOn)
 }
 
 // advice is what an entry turns into in the light of more than its condition.

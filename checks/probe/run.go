@@ -202,7 +202,7 @@ func (r *run) receive(h hop, resp *http.Response) (next *hop, err error) {
 	r.resp.Header = resp.Header
 	r.resp.HTTPVersion = fmt.Sprintf("%d.%d", resp.ProtoMajor, resp.ProtoMinor)
 	r.resp.Edge = EdgeOf(r.secrets.cleanHeader(resp.Header))
-	if resp.StatusCode < 100 {
+	if resp.StatusCode < 100 || resp.StatusCode > 999 { // HTTP/2 and 3 let more digits through
 		err := fmt.Errorf("status code %03d", resp.StatusCode)
 		r.resp.StatusCode = 0
 		return nil, broken(catalog.ProtocolError, err)

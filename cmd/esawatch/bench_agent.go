@@ -164,13 +164,16 @@ func (p *agentProcess) measure(ctx context.Context, o benchOptions, t *benchTarg
 	if err := p.watch(ctx, o.duration, t, a); err != nil {
 		return err
 	}
-	if err := p.count(ctx, started, a); err != nil {
+	if err := p.delays(ctx, started, a); err != nil {
 		return err
 	}
 	if a.GzipScrapeSeconds, a.GzipScrapeBytes, err = p.scrape(ctx, "gzip"); err != nil {
 		return err
 	}
 	if a.ScrapeSeconds, a.ScrapeBytes, err = p.scrape(ctx, "identity"); err != nil {
+		return err
+	}
+	if err := p.count(ctx, a); err != nil {
 		return err
 	}
 	m, err := p.memory()
@@ -212,20 +215,25 @@ func (p *agentProcess) metrics(ctx context.Context) (m benchMetrics, err error) 
 	return m, err
 }
 
-// count takes in the runs of the agent up to now, and how late those were that
-// came after an earlier look.
-func (p *agentProcess) count(ctx context.Context, earlier benchMetrics, a *benchAgent) error {
+// count takes in the runs of the agent since its start.
+func (p *agentProcess) count(ctx context.Context, a *benchAgent) error {
 	m, err := p.metrics(ctx)
-	if err == nil && (m.runs == 0 || len(m.delay) == 0) {
-		err = errors.New("/metrics lacks esawatch_check_runs_total or esawatch_schedule_delay_seconds")
-	}
-	if err != nil {
-		return err
+	if err == nil && m.runs == 0 {
+		err = errors.New("/metrics lacks esawatch_check_runs_total")
 	}
 	a.Runs, a.Missed, a.Failed = m.runs, m.missed, m.runs-m.passed
+	return err
+}
+
+// delays takes in how late those runs were that came after an earlier look.
+func (p *agentProcess) delays(ctx context.Context, earlier benchMetrics, a *benchAgent) error {
+	m, err := p.metrics(ctx)
+	if err == nil && len(m.delay) == 0 {
+		err = errors.New("/metrics lacks esawatch_schedule_delay_seconds")
+	}
 	delay := m.delay.since(earlier.delay)
 	a.DelayP50Seconds, a.DelayP99Seconds = delay.quantile(0.5), delay.quantile(0.99)
-	return nil
+	return err
 }
 
 // watch measures CPU time and memory.

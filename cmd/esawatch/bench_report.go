@@ -113,7 +113,7 @@ func (h histogram) since(earlier histogram) histogram {
 // quantile is the value below which a share q of the observations lie, taking
 // them as evenly spread within a bucket; the last finite bound if it is beyond.
 func (h histogram) quantile(q float64) float64 {
-	if len(h) == 0 {
+	if len(h) == 0 || h[len(h)-1].count == 0 {
 		return 0
 	}
 	rank := q * float64(h[len(h)-1].count)

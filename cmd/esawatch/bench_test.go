@@ -174,13 +174,36 @@ esawatch_schedule_delay_seconds_sum 1
 
 // An agent that has run nothing has not been measured.
 func TestBenchOfNothing(t *testing.T) {
-	for _, text := range []string{"", `esawatch_check_runs_total{outcome="pass"} 1`} {
+	for _, text := range []string{"", `esawatch_check_runs_total{outcome="pass"} 0`} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) }))
 		p := &agentProcess{base: server.URL}
-		if err := p.count(t.Context(), benchMetrics{}, &benchAgent{}); err == nil || !strings.Contains(err.Error(), "lacks") {
+		if err := p.count(t.Context(), &benchAgent{}); err == nil || !strings.Contains(err.Error(), "lacks") {
+			t.Errorf("%q: got %v, want an error", text, err)
+		}
+		if err := p.delays(t.Context(), benchMetrics{}, &benchAgent{}); err == nil || !strings.Contains(err.Error(), "lacks") {
 			t.Errorf("%q: got %v, want an error", text, err)
 		}
 		server.Close()
+	}
+}
+
+// TestBenchDelays holds that what was late before the measurement does not count.
+func TestBenchDelays(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `esawatch_schedule_delay_seconds_bucket{le="0.001"} 100
+esawatch_schedule_delay_seconds_bucket{le="1"} 150
+esawatch_schedule_delay_seconds_bucket{le="+Inf"} 150
+`)
+	}))
+	defer server.Close()
+	p := &agentProcess{base: server.URL}
+	earlier := benchMetrics{delay: histogram{{0.001, 0}, {1, 50}, {math.Inf(1), 50}}}
+	var a benchAgent
+	if err := p.delays(t.Context(), earlier, &a); err != nil || a.DelayP99Seconds > 0.001 || a.DelayP50Seconds == 0 {
+		t.Errorf("p50 %v, p99 %v, %v; want at most 1 ms", a.DelayP50Seconds, a.DelayP99Seconds, err)
+	}
+	if got := earlier.delay.since(earlier.delay).quantile(0.99); got != 0 {
+		t.Errorf("the quantile of nothing is %v", got)
 	}
 }
 
