@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"runtime"
 	"strings"
 	"sync"
@@ -289,5 +290,21 @@ func TestHostileHTTP2(t *testing.T) {
 				t.Errorf("got %q after %d connections: %s", r.Condition, asked, r.Detail)
 			}
 		})
+	}
+}
+
+// TestStatusOfNoThreeDigits holds that a status which only HTTP/2 and HTTP/3 let
+// through is none: cut to sixteen bits, 65736 would be 200.
+func TestStatusOfNoThreeDigits(t *testing.T) {
+	for _, code := range []int{0, 99, 1000, 65_736} {
+		p, err := New(Request{URL: "https://shop.invalid/"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := p.newRun()
+		_, err = r.receive(hop{url: r.target, method: "GET"}, &http.Response{StatusCode: code, Header: http.Header{}, Body: http.NoBody})
+		if err == nil || r.resp.StatusCode != 0 {
+			t.Errorf("status %d: got %v and the status %d, want an error and 0", code, err, r.resp.StatusCode)
+		}
 	}
 }
