@@ -11,7 +11,7 @@ import (
 // weakest mark: ESA's own error pages can be set to JSON, too.
 const (
 	madeBy    = "made by"
-	jsonError = "most likely the origin's application; the error is JSON"
+	jsonError = "an application, or ESA with a page that is set to JSON"
 )
 
 // provesOrigin tells whether what author says is reason enough to look for an

@@ -24,7 +24,7 @@ func TestAuthorOfAnError(t *testing.T) {
 		{"OpenResty", page(503, "<hr><center>openresty</center>"), "most likely the origin's web server; the page is OpenResty's own"},
 		{"Apache", page(404, "<address>Apache/2.4 Server</address>"), "most likely the origin's web server; the page is Apache's own"},
 		{"PHP", page(500, "oops", "X-Powered-By", "PHP/8.3"), "most likely the origin's application, which sends X-Powered-By"},
-		{"API", page(500, ` {"error":"oops"}`, "Content-Type", "application/problem+json"), "most likely the origin's application; the error is JSON"},
+		{"API", page(500, ` {"error":"oops"}`, "Content-Type", "application/problem+json"), "an application, or ESA with a page that is set to JSON"},
 		{"ESA's word", page(502, "", "X-Swift-Error", "orig response 5XX error"), "the origin; X-Swift-Error says that it answered so"},
 		{"bare", page(502, ""), ""},
 		{"mark too deep", page(502, strings.Repeat(" ", 5000)+"<center>nginx"), ""},

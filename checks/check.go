@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -252,10 +251,8 @@ func (c *Check) In(lang string, r Result) Result {
 	}
 	q := c.query(&r, condition)
 	q.Lang = lang
-	q.OriginMade = slices.ContainsFunc(r.Diagnosis.Evidence, func(line string) bool {
-		who, ok := strings.CutPrefix(line, madeBy+": ")
-		return ok && provesOrigin(who)
-	})
+	q.Age = strings.TrimSuffix(evidenceOf(r.Diagnosis, ageLabel), " s")
+	q.OriginMade = provesOrigin(evidenceOf(r.Diagnosis, madeBy))
 	d, wrong := c.diagnose(q)
 	if !wrong {
 		return r
@@ -264,6 +261,16 @@ func (c *Check) In(lang string, r Result) Result {
 	d.Evidence = inChinese(r.Diagnosis.Evidence)
 	r.Diagnosis = &d
 	return r
+}
+
+// evidenceOf is what the evidence has under a label, "" when it has nothing.
+func evidenceOf(d *catalog.Diagnosis, label string) string {
+	for _, line := range d.Evidence {
+		if text, ok := strings.CutPrefix(line, label+": "); ok {
+			return text
+		}
+	}
+	return ""
 }
 
 // blamesAddress tells whether a condition of a run says something of the address

@@ -12,6 +12,7 @@ var chineseLabels = map[string]string{
 	"cache status":       "缓存状态",
 	"cause":              "原因",
 	"certificate":        "证书",
+	"age":                "缓存时长",
 	"chain":              "证书链",
 	"challenge":          "质询",
 	"client certificate": "客户端证书",

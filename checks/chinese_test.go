@@ -110,3 +110,18 @@ func TestHiddenOutageInChinese(t *testing.T) {
 		t.Errorf("in Chinese: %+v", z.Diagnosis)
 	}
 }
+
+// TestAgeInChinese holds that the age of a cached error is not lost on the way.
+func TestAgeInChinese(t *testing.T) {
+	edge, err := edgetest.New(edgetest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(edge.Close)
+	edge.Set(edgetest.CachedError(502, time.Hour))
+	c := pair(t, edge)
+	r := c.Run(t.Context())
+	if en, zh := r.Diagnosis.Summary, c.In("zh", r).Diagnosis.Summary; !strings.Contains(en, "age 3600 s") || !strings.Contains(zh, "缓存时长 3600 秒") {
+		t.Errorf("the age is missing: %q, %q", en, zh)
+	}
+}

@@ -54,6 +54,7 @@ func evidence(edge *probe.Response, failures []assert.Failure,
 	add("ESA request id", edge.Edge.RequestID)
 	add("POP", popText(edge.Edge))
 	add("cache status", edge.Edge.CacheStatus)
+	add(ageLabel, ageText(edge.Header.Get("Age")))
 	if edge.StatusCode != 0 {
 		add("via ESA", edge.Edge.ViaESA)
 	}
@@ -92,6 +93,17 @@ func originText(origin *probe.Response, failures []assert.Failure) string {
 			gotWant(failures[0].Got, failures[0].Want))
 	}
 	return fmt.Sprintf("%d %s", origin.StatusCode, took)
+}
+
+// ageLabel is the label of an Age header.
+const ageLabel = "age"
+
+// ageText is an Age header with its unit, "" if it is no number.
+func ageText(age string) string {
+	if age == "" || len(age) > 10 || strings.Trim(age, "0123456789") != "" {
+		return ""
+	}
+	return age + " s"
 }
 
 func popText(e probe.Edge) string {

@@ -61,7 +61,7 @@ func signs(q Query, class edgeClass, proxyError string) []sign {
 	if q.Origin == nil && q.passedOn() && slices.Contains(ofOrigins, code) {
 		found = append(found, signOriginMade)
 	}
-	if q.ViaESA == "no" && proxyError == "" && onlyESA(q.Edge.Condition) {
+	if q.notESA() && (onlyESA(q.Edge.Condition) || code >= 400) {
 		found = append(found, signForeign)
 	}
 	return found
@@ -77,6 +77,9 @@ var ofOrigins = []int{403, 429, 500, 502, 503, 504}
 func (q *Query) passedOn() bool {
 	return q.OriginMade && q.RedirectedFrom == "" && q.ViaESA != "no" && freshnessOf(q.CacheStatus) != freshCached
 }
+
+// notESA tells whether the answer carries no sign of ESA.
+func (q *Query) notESA() bool { return q.ViaESA == "no" && edgeError(q.ProxyStatus) == "" }
 
 // onlyESA tells whether c is explained as an act of ESA: a code of its own
 // range, or a page that it puts in front of the site.

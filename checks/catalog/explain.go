@@ -144,6 +144,7 @@ func (c *Catalog) verdict(q Query, class edgeClass) *advice {
 		freshness: freshnessOf(q.CacheStatus),
 
 		passedOn: q.passedOn(),
+		notESA:   q.notESA(),
 	}
 	s.scheme, _, _ = strings.Cut(q.OriginURL, ":")
 	for i := range c.built.verdicts {

@@ -25,7 +25,7 @@ func TestEveryPairHasAGeneralVerdict(t *testing.T) {
 				continue // nothing is wrong
 			}
 			if !slices.ContainsFunc(Default().built.verdicts, func(r rule) bool {
-				return r.edge == edge && slices.Contains(r.origin, origin) && r.edgeIs == nil && r.originIs == nil && r.freshness == freshUnknown && r.scheme == "" && !r.passedOn
+				return r.edge == edge && slices.Contains(r.origin, origin) && r.edgeIs == nil && r.originIs == nil && r.freshness == freshUnknown && r.scheme == "" && !r.passedOn && !r.notESA
 			}) {
 				t.Errorf("edge %s, origin %s: no general verdict", edge, origin)
 			}
@@ -53,10 +53,14 @@ func TestExplainEverything(t *testing.T) {
 						checkExplained(t, c, q)
 					}
 				}
-				for _, token := range []string{"", "http_custom", "plain", "made"} {
+				for _, token := range []string{"", "http_custom", "plain", "made", "no ESA"} {
 					q := Query{Edge: *leg(edge), Origin: leg(origin), CacheStatus: cache, ErrorToken: token}
 					if token == "plain" {
 						q.ErrorToken, q.OriginURL = "", "http://shop.example.com/"
+						checkExplained(t, c, q)
+					}
+					if token == "no ESA" {
+						q.ErrorToken, q.ViaESA = "", "no"
 						checkExplained(t, c, q)
 					}
 					if token == "made" {
@@ -234,7 +238,10 @@ func TestEvidenceIsSaid(t *testing.T) {
 		{Query{Edge: *leg("522"), ViaESA: "yes"}, false},
 		{Query{Edge: *leg("522")}, false},
 		{Query{Edge: *leg("522"), ViaESA: "no", ProxyStatus: "esa; error=connection_timeout"}, false},
-		{Query{Edge: *leg("502"), ViaESA: "no"}, false},
+		{Query{Edge: *leg("502"), ViaESA: "no"}, true},
+		{Query{Edge: *leg("403"), ViaESA: "no"}, true},
+		{Query{Edge: *leg("403"), ViaESA: "yes"}, false},
+		{Query{Edge: *leg(BodyMismatch), ViaESA: "no"}, false},
 		{Query{Edge: *leg(ConnectRefused), ViaESA: "no"}, false},
 	} {
 		if d, _ := Default().Explain(tt.q); strings.Contains(d.Summary, noSign) != tt.want {
@@ -270,7 +277,10 @@ func TestErrorOfTheOrigin(t *testing.T) {
 		{"502", leg(TLSUntrusted), "", "ESA only passes it on", "in the origin's logs"},
 		{"502", leg(ConnectTimeout), "HIT", "most likely it is down", "cached copy"},
 		{"502", leg(TLSUntrusted), "HIT", "stays open", "cached copy"},
-		{"502", leg(DNSFailure), "", "most likely it is down", "see that the server runs"},
+		{"502", leg(DNSFailure), "", "does not resolve from here", "Compare `origin.address`"},
+		{"405", leg(""), "", "refuses what comes through ESA", "in the origin's logs"},
+		{"403", leg(ConnectRefused), "", "ESA only passes it on", "in the origin's logs"},
+		{"429", leg(TLSExpired), "", "ESA only passes it on", "in the origin's logs"},
 		{"508", leg(""), "", "the circle is in ESA's settings", "Set the origin"},
 		{"504", leg(Timeout), "", "too slow or hangs", "see what it waits for"},
 		{"502", leg("502"), "", "gives the same answer", "Leave ESA alone"},
@@ -282,7 +292,7 @@ func TestErrorOfTheOrigin(t *testing.T) {
 		if tt.cache == "HIT" && strings.Contains(d.Summary+d.Verdict, here) {
 			t.Errorf("%s, origin %+v: a cached error is taken for one of now: %q, %q", tt.edge, tt.origin, d.Summary, d.Verdict)
 		}
-		if tt.cache != "HIT" && tt.edge != "508" && d.Fault != FaultOrigin {
+		if tt.cache != "HIT" && tt.edge != "508" && (tt.origin == nil || tt.origin.Condition != DNSFailure) && d.Fault != FaultOrigin {
 			t.Errorf("%s, origin %+v: the fault is %s", tt.edge, tt.origin, d.Fault)
 		}
 	}

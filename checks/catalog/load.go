@@ -57,6 +57,8 @@ type (
 		Answer   freshness     `yaml:"answer"`
 		// OriginScheme is the scheme by which the origin was asked.
 		OriginScheme string `yaml:"origin_scheme"`
+		// ViaESA is "no" for answers that carry no sign of ESA.
+		ViaESA string `yaml:"via_esa"`
 		// MadeBy is "origin" for errors that bear its marks.
 		MadeBy    string `yaml:"made_by"`
 		rawAdvice `yaml:",inline"`
@@ -188,11 +190,14 @@ func (ld *loader) loadVerdicts() {
 		if r.OriginScheme != "" && r.OriginScheme != "http" && r.OriginScheme != "https" {
 			ld.errorf("%s: origin_scheme %q: want http or https", where, r.OriginScheme)
 		}
+		if r.ViaESA != "" && r.ViaESA != "no" {
+			ld.errorf("%s: via_esa %q: want no", where, r.ViaESA)
+		}
 		if r.MadeBy != "" && r.MadeBy != "origin" {
 			ld.errorf("%s: made_by %q: want origin", where, r.MadeBy)
 		}
 		ld.verdicts = append(ld.verdicts, rule{edge: r.Edge, origin: r.Origin, edgeIs: r.EdgeIs, originIs: r.OriginIs,
-			freshness: r.Answer, scheme: r.OriginScheme, passedOn: r.MadeBy != "", advice: ld.advice(where, r.rawAdvice)})
+			freshness: r.Answer, scheme: r.OriginScheme, passedOn: r.MadeBy != "", notESA: r.ViaESA != "", advice: ld.advice(where, r.rawAdvice)})
 	}
 }
 

@@ -122,6 +122,7 @@ type rule struct {
 	advice    advice
 
 	passedOn bool // only errors that ESA got from its origin
+	notESA   bool // only answers that carry no sign of ESA
 }
 
 // situation is what rules are held against.
@@ -134,6 +135,7 @@ type situation struct {
 	scheme    string
 
 	passedOn bool
+	notESA   bool
 }
 
 func (r *rule) fits(s situation) bool {
@@ -143,7 +145,8 @@ func (r *rule) fits(s situation) bool {
 		(r.originIs == nil || slices.Contains(r.originIs, s.originIs)) &&
 		(r.freshness == freshUnknown || r.freshness == s.freshness) &&
 		(r.scheme == "" || r.scheme == s.scheme) &&
-		(!r.passedOn || s.passedOn)
+		(!r.passedOn || s.passedOn) &&
+		(!r.notESA || s.notESA)
 }
 
 // advice is what an entry turns into in the light of more than its condition.

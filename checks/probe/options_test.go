@@ -191,7 +191,7 @@ func TestHosts(t *testing.T) {
 		{"http://" + address, address, "http://" + address + "/"},
 		{"http://bücher.test/straße", "xn--bcher-kva.test", "http://xn--bcher-kva.test/stra%C3%9Fe"},
 		{"HTTP://Site.TEST:80/#top", "site.test:80", "http://site.test:80/"},
-		{"http://例え.テスト:8080?q=ü", "xn--r8jz45g.xn--zckzah:8080", "http://xn--r8jz45g.xn--zckzah:8080/?q=ü"},
+		{"http://例え.テスト:8080?q=ü", "xn--r8jz45g.xn--zckzah:8080", "http://xn--r8jz45g.xn--zckzah:8080/?q=%C3%BC"},
 		{"http://under_score.test", "under_score.test", "http://under_score.test/"},
 	} {
 		r := do(t, Request{URL: tt.url, ConnectTo: address})
@@ -421,5 +421,22 @@ func TestNewRefuses(t *testing.T) {
 	_, err := New(Request{URL: "https://a.test", Timeout: -1, IPFamily: "5", TLS: TLSOptions{MinVersion: "9"}})
 	if n := strings.Count(fmt.Sprint(err), "\n"); n != 2 {
 		t.Errorf("got %v, want three errors", err)
+	}
+}
+
+// TestQueryOnTheWire holds that a query goes out as a browser would send it.
+func TestQueryOnTheWire(t *testing.T) {
+	for in, want := range map[string]string{
+		"https://shop.invalid/?q=好&x=\"<>\"":   "https://shop.invalid/?q=%E5%A5%BD&x=%22%3C%3E%22",
+		"https://shop.invalid/?q=%e5+b&c=%22'": "https://shop.invalid/?q=%e5+b&c=%22'",
+		"https://shop.invalid/路?":              "https://shop.invalid/%E8%B7%AF?",
+	} {
+		p, err := New(Request{URL: in})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.url != want {
+			t.Errorf("%s is asked as %s, want %s", in, p.url, want)
+		}
 	}
 }

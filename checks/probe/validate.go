@@ -165,7 +165,22 @@ func normalizeURL(u *url.URL) error {
 		u.Path = "/"
 	}
 	u.Fragment, u.RawFragment = "", ""
+	u.RawQuery = escapeQuery(u.RawQuery)
 	return nil
+}
+
+// escapeQuery escapes in a query what browsers do; servers may refuse it as it
+// is. What is escaped already stays so.
+func escapeQuery(query string) string {
+	var b strings.Builder
+	for i := range len(query) {
+		if c := query[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`"<>`, c) >= 0 {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 // asciiHost is a host name in the form that DNS and TLS know.
