@@ -54,7 +54,7 @@ func evidence(edge *probe.Response, failures []assert.Failure,
 	add("ESA request id", edge.Edge.RequestID)
 	add("POP", popText(edge.Edge))
 	add("cache status", edge.Edge.CacheStatus)
-	add(ageLabel, ageText(edge.Header.Get("Age")))
+	add(ageLabel, catalog.AgeText(edge.Header.Get("Age"), "en"))
 	if edge.StatusCode != 0 {
 		add("via ESA", edge.Edge.ViaESA)
 	}
@@ -97,14 +97,6 @@ func originText(origin *probe.Response, failures []assert.Failure) string {
 
 // ageLabel is the label of an Age header.
 const ageLabel = "age"
-
-// ageText is an Age header with its unit, "" if it is no number.
-func ageText(age string) string {
-	if age == "" || len(age) > 10 || strings.Trim(age, "0123456789") != "" {
-		return ""
-	}
-	return age + " s"
-}
 
 func popText(e probe.Edge) string {
 	if e.POP != "" && e.NodeIP != "" {

@@ -4,8 +4,8 @@
 //
 // Time is robfig/cron's business, with two additions. A period is cut into at
 // most a hundred slots, each one cron entry; the jobs of a slot start one after
-// the other within it. And moments that the machine slept
-// through are dropped and counted, not made up for all at once.
+// the other within it. And moments that the machine slept through are dropped and
+// counted, not made up for all at once.
 package schedule
 
 import (

@@ -138,7 +138,10 @@ func edgeErrorFault(proxyError string) Fault {
 	return ""
 }
 
-// ageSeconds is an Age header in words, "" when it is no number of seconds.
+// AgeText is an Age header in words of a language, "en" or "zh"; "" when it is no
+// number of seconds.
+func AgeText(age, language string) string { return ageSeconds(age, langOf(language)) }
+
 func ageSeconds(age string, l lang) string {
 	switch {
 	case age == "", len(age) > 10, strings.Trim(age, "0123456789") != "":

@@ -15,7 +15,7 @@ import (
 // before it is collected; Go's own default is 100. A handshake makes 100 KB of
 // garbage, and what checks hold is little beside it. With 5,000 checks every 10 s
 // the agent took 43 MiB at 100, 40.5 at 85 and 39 to 40 at 75. It collects nine
-// times a second at 50 and five at 100; while it does, checks start late.
+// times a second at 50 and four to five at 100; while it does, checks start late.
 const collectAt = 75
 
 // dropAfter is how long after its start the program drops the pages of its own
