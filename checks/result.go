@@ -106,6 +106,14 @@ func MicrosOf(seconds float64) Micros {
 	return Micros(min(math.Round(seconds*1e6), math.MaxUint32))
 }
 
+// PhaseNames are the phases of a run, in the order of Phases.
+var PhaseNames = [...]string{"resolve", "connect", "tls", "processing", "transfer"}
+
+// Micros are the phases in the order of PhaseNames.
+func (p Phases) Micros() [len(PhaseNames)]Micros {
+	return [...]Micros{MicrosOf(p.Resolve), MicrosOf(p.Connect), MicrosOf(p.TLS), MicrosOf(p.Processing), MicrosOf(p.Transfer)}
+}
+
 // Seconds is the reverse of MicrosOf.
 func (m Micros) Seconds() float64 { return float64(m) / 1e6 }
 

@@ -29,7 +29,7 @@ type series struct {
 // newest is what is shown of the newest result.
 type newest struct {
 	took, originTook Micros
-	phases           [len(phaseNames)]Micros
+	phases           [len(PhaseNames)]Micros
 	body             uint32
 	status           uint16
 	redirects        uint16
@@ -72,10 +72,9 @@ func (s *series) observe(r *Result, pop string) {
 }
 
 func (n *newest) observe(r *Result) {
-	p := &r.PhasesSeconds
 	*n = newest{
 		took: MicrosOf(r.DurationSeconds), success: r.Success,
-		phases: [...]Micros{MicrosOf(p.Resolve), MicrosOf(p.Connect), MicrosOf(p.TLS), MicrosOf(p.Processing), MicrosOf(p.Transfer)},
+		phases: r.PhasesSeconds.Micros(),
 		body:   uint32(min(r.BodyBytes, math.MaxUint32)),
 		status: uint16(r.StatusCode), redirects: uint16(min(r.Redirects, math.MaxUint16)),
 		version: httpVersionOf(r.HTTPVersion), ssl: r.TLS != nil && r.StatusCode != 0, protocol: ipProtocol(r.RemoteAddress),
@@ -222,13 +221,10 @@ func eachPhase(s *shown, w *exposition.Writer) {
 	if !s.newest.ran {
 		return
 	}
-	for i, name := range phaseNames {
+	for i, name := range PhaseNames {
 		w.Sample(s.base, s.newest.phases[i].Seconds(), name)
 	}
 }
-
-// phaseNames are those of Phases, in its order.
-var phaseNames = [...]string{"resolve", "connect", "tls", "processing", "transfer"}
 
 func oneIf(b bool) float64 {
 	if b {

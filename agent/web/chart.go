@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/esawatch/esawatch/checks"
 	"github.com/esawatch/esawatch/checks/catalog"
 )
 
@@ -149,7 +150,7 @@ func phasesBar(phases [numPhases]float32) []phase {
 			continue
 		}
 		width := float64(p/total) * phasesWidth
-		all = append(all, phase{phaseNames[i], round(x), round(width), took(float64(p))})
+		all = append(all, phase{checks.PhaseNames[i], round(x), round(width), took(float64(p))})
 		x += width
 	}
 	return all

@@ -205,9 +205,7 @@ func (o outcome) outcome() checks.Outcome {
 
 func (o outcome) String() string { return string(o.outcome()) }
 
-const numPhases = 5
-
-var phaseNames = [numPhases]string{"resolve", "connect", "tls", "processing", "transfer"}
+const numPhases = len(checks.PhaseNames)
 
 func phasesOf(p checks.Phases) [numPhases]float32 {
 	return [numPhases]float32{float32(p.Resolve), float32(p.Connect), float32(p.TLS), float32(p.Processing), float32(p.Transfer)}

@@ -35,10 +35,7 @@ func texts(r *checks.Result) [12]*string {
 func (l *latest) set(r *checks.Result, site *recentSite) {
 	l.started = r.StartedAt.UnixMilli()
 	l.took = checks.MicrosOf(r.DurationSeconds)
-	p := r.PhasesSeconds
-	for i, s := range [numPhases]float64{p.Resolve, p.Connect, p.TLS, p.Processing, p.Transfer} {
-		l.phases[i] = checks.MicrosOf(s)
-	}
+	l.phases = r.PhasesSeconds.Micros()
 	l.origin = 0
 	if r.Origin != nil {
 		l.origin = checks.MicrosOf(r.Origin.DurationSeconds)
