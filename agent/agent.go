@@ -112,7 +112,7 @@ func New(ctx context.Context, opts Options) (_ *Agent, err error) {
 	// grace has to be longer.
 	grace := cfg.Agent.ShutdownTimeout
 	a.schedule = schedule.New(schedule.Options{
-		MaxConcurrent: cfg.Agent.MaxConcurrentChecks, Grace: grace / 2, Log: opts.Log, Registerer: a.registry})
+		MaxConcurrent: cfg.Agent.MaxConcurrentChecks, Grace: grace / 2, Log: opts.Log, Registerer: a.registry, KernelTimers: true})
 	a.newOutboxes(grace / 4)
 	options := web.Options{
 		Listen: cfg.Web.Listen, ConfigFile: cfg.Web.ConfigFile, HealthListen: cfg.Web.HealthListen,

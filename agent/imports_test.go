@@ -195,7 +195,7 @@ var dependencies = map[string]struct {
 	"golang.org/x/net":                       {"names and headers as net/http judges them", []string{"checks/assert", "checks/probe"}},
 	"golang.org/x/oauth2":                    {"client credentials", []string{"checks/probe"}},
 	"golang.org/x/sync":                      {"bounds and groups", []string{"agent", "cmd/esawatch"}},
-	"golang.org/x/sys":                       {"the clock that systemd orders reloads by", []string{"cmd/esawatch"}},
+	"golang.org/x/sys":                       {"timers of the kernel; the clock that systemd orders reloads by; memory", []string{"agent/schedule", "cmd/esawatch"}},
 	"golang.org/x/term":                      {"colour only on a terminal", []string{"cmd/esawatch", "notify/console"}},
 	"golang.org/x/time":                      {"rate limits", []string{"agent/outbox", "notify/slack"}},
 	"pgregory.net/rapid":                     {"properties in tests", nil},

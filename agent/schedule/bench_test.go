@@ -19,37 +19,41 @@ import (
 // do nothing, each every 10 s, in real time. An operation is 20 s of that, so
 // run it with -benchtime 1x. cpu-% is of one core; late is from due to start.
 func BenchmarkSchedule(b *testing.B) {
-	for _, n := range []int{1000, 10_000, 100_000} {
-		b.Run(fmt.Sprintf("jobs=%d", n), func(b *testing.B) {
-			var mu sync.Mutex
-			var late []time.Duration
-			s := New(Options{MaxConcurrent: 128})
-			before := heap()
-			replace(b, s, noops(b, n, func(_ context.Context, due time.Time) bool {
-				mu.Lock()
-				defer mu.Unlock()
-				late = append(late, time.Since(due))
-				return true
-			})...)
-			perJob := float64(heap()-before) / float64(n)
-			stop := start(b, s)
-			time.Sleep(time.Second)
-			b.ResetTimer()
-			var cpu time.Duration
-			for b.Loop() {
-				mu.Lock()
-				late = slices.Grow(late[:0], 3*n)
-				mu.Unlock()
-				begin := cpuTime(b)
-				time.Sleep(20 * time.Second)
-				cpu += cpuTime(b) - begin
-			}
-			b.StopTimer()
-			stop()
-			report(b, late, cpu, n)
-			b.ReportMetric(perJob, "B/job")
-		})
+	for _, kernel := range []bool{true, false} {
+		for _, n := range []int{1000, 10_000, 100_000} {
+			b.Run(fmt.Sprintf("kerneltimers=%t/jobs=%d", kernel, n), func(b *testing.B) { benchmarkSchedule(b, kernel, n) })
+		}
 	}
+}
+
+func benchmarkSchedule(b *testing.B, kernel bool, n int) {
+	var mu sync.Mutex
+	var late []time.Duration
+	s := New(Options{MaxConcurrent: 128, KernelTimers: kernel})
+	before := heap()
+	replace(b, s, noops(b, n, func(_ context.Context, due time.Time) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		late = append(late, time.Since(due))
+		return true
+	})...)
+	perJob := float64(heap()-before) / float64(n)
+	stop := start(b, s)
+	time.Sleep(time.Second)
+	b.ResetTimer()
+	var cpu time.Duration
+	for b.Loop() {
+		mu.Lock()
+		late = slices.Grow(late[:0], 3*n)
+		mu.Unlock()
+		begin := cpuTime(b)
+		time.Sleep(20 * time.Second)
+		cpu += cpuTime(b) - begin
+	}
+	b.StopTimer()
+	stop()
+	report(b, late, cpu, n)
+	b.ReportMetric(perJob, "B/job")
 }
 
 // BenchmarkCron is the same with a cron entry for each job, which is what cron is

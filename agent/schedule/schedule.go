@@ -46,6 +46,9 @@ type Options struct {
 	Grace         time.Duration         // how long running jobs may go on after Run's context is done
 	Log           *slog.Logger          // nil: no log
 	Registerer    prometheus.Registerer // nil: the metrics are seen nowhere
+	// KernelTimers makes starts more punctual than Go's timers are, on Linux. The
+	// clock of testing/synctest is not the kernel's.
+	KernelTimers bool
 }
 
 // The reasons for which RunNow does not run a job.
@@ -60,6 +63,7 @@ type Scheduler struct {
 	log     *slog.Logger
 	metrics *metrics
 	grace   time.Duration
+	exact   kernelTimers
 	stopped chan struct{} // closed when Run begins to stop
 
 	// started is what Run waits for: workers, pending early runs, cron's jobs.
@@ -94,7 +98,7 @@ func New(o Options) *Scheduler {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Scheduler{
+	s := &Scheduler{
 		log:     log.With("component", "schedule"),
 		metrics: newMetrics(o.Registerer),
 		grace:   o.Grace,
@@ -103,6 +107,10 @@ func New(o Options) *Scheduler {
 		slots:   map[slotKey]*slot{},
 		max:     max(o.MaxConcurrent, 1),
 	}
+	if o.KernelTimers {
+		s.exact = newKernelTimers()
+	}
+	return s
 }
 
 // Run starts jobs as they come due until ctx is done, then waits for those that

@@ -147,11 +147,15 @@ func (s *Scheduler) walk(e *entry, moment time.Time) {
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
+	exact := s.exact.lend()
+	defer s.exact.giveBack(exact)
 	for {
+		exact.reset(wait)
 		select {
 		case <-s.stopped:
 			return
 		case <-timer.C:
+		case <-exact.c():
 		}
 		if wait, done = s.step(e, moment, done); wait == 0 {
 			return
