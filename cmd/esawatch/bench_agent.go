@@ -19,13 +19,15 @@ type benchAgent struct {
 	Done        int64   `json:"done"` // answered during the measurement, by the target's count
 	CPUSeconds  float64 `json:"cpu_seconds"`
 	PerThousand float64 `json:"cpu_seconds_per_1000"`
+	// From due to start, of the runs of the measurement, and of those before it.
+	DelayP50Seconds  float64 `json:"start_delay_p50_seconds"`
+	DelayP99Seconds  float64 `json:"start_delay_p99_seconds"`
+	WarmUpP99Seconds float64 `json:"warm_up_start_delay_p99_seconds"`
 
 	// Since the agent's start.
-	Runs            int64   `json:"runs"`
-	Missed          int64   `json:"missed"` // due, and not run
-	Failed          int64   `json:"failed"` // run, and not passed
-	DelayP50Seconds float64 `json:"start_delay_p50_seconds"`
-	DelayP99Seconds float64 `json:"start_delay_p99_seconds"`
+	Runs   int64 `json:"runs"`
+	Missed int64 `json:"missed"` // due, and not run
+	Failed int64 `json:"failed"` // run, and not passed
 
 	ReadySeconds  float64 `json:"ready_seconds"`  // from the process's start until it watches
 	ReloadSeconds float64 `json:"reload_seconds"` // POST /-/reload, answered
@@ -150,21 +152,20 @@ func benchAtWork(ctx context.Context, o benchOptions, t *benchTarget, a *benchAg
 	return nil
 }
 
-// measure lets the agent warm up and watches it. It asks for metrics before and
-// after, because to give them is work, too: how late checks start is how late
-// they do once the agent has started, while nobody asks.
+// measure lets the agent warm up and watches it. It asks for metrics once before
+// and often after, because to give them is work, too.
 func (p *agentProcess) measure(ctx context.Context, o benchOptions, t *benchTarget, a *benchAgent) error {
-	started, err := p.metrics(ctx)
-	if err != nil {
+	if err := sleep(ctx, o.warmUp()); err != nil {
 		return err
 	}
-	if err := sleep(ctx, o.warmUp()); err != nil {
+	warm, err := p.metrics(ctx)
+	if err != nil {
 		return err
 	}
 	if err := p.watch(ctx, o.duration, t, a); err != nil {
 		return err
 	}
-	if err := p.delays(ctx, started, a); err != nil {
+	if err := p.delays(ctx, warm, a); err != nil {
 		return err
 	}
 	if a.GzipScrapeSeconds, a.GzipScrapeBytes, err = p.scrape(ctx, "gzip"); err != nil {
@@ -225,14 +226,15 @@ func (p *agentProcess) count(ctx context.Context, a *benchAgent) error {
 	return err
 }
 
-// delays takes in how late those runs were that came after an earlier look.
-func (p *agentProcess) delays(ctx context.Context, earlier benchMetrics, a *benchAgent) error {
+// delays takes in how late the runs were, after the agent was warm and before.
+func (p *agentProcess) delays(ctx context.Context, warm benchMetrics, a *benchAgent) error {
 	m, err := p.metrics(ctx)
 	if err == nil && len(m.delay) == 0 {
 		err = errors.New("/metrics lacks esawatch_schedule_delay_seconds")
 	}
-	delay := m.delay.since(earlier.delay)
+	delay := m.delay.since(warm.delay)
 	a.DelayP50Seconds, a.DelayP99Seconds = delay.quantile(0.5), delay.quantile(0.99)
+	a.WarmUpP99Seconds = warm.delay.quantile(0.99)
 	return err
 }
 
