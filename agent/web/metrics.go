@@ -25,7 +25,7 @@ var offeredFormats = []expfmt.Format{
 
 // metrics serves /metrics. What there is much of, the metrics of checks, is
 // written straight out, so that a scrape takes little memory whatever their
-// number; the few others come by the registry. A client that has not read its
+// number, and compressed and sent meanwhile; the few others come by the registry. A client that has not read its
 // answer in time is cut off: it may be tens of megabytes, and is never held whole.
 func (s *Server) metrics(timeout time.Duration) http.Handler {
 	scrapes := make(chan struct{}, maxScrapes)
@@ -62,7 +62,9 @@ func (s *Server) metrics(timeout time.Duration) http.Handler {
 
 // expose writes all metrics in one format. What cannot be gathered is logged and
 // left out. An answer that breaks off half-way is not ended as a whole one is.
-func (s *Server) expose(w io.Writer, format expfmt.Format) {
+func (s *Server) expose(below io.Writer, format expfmt.Format) {
+	w := newBehind(below)
+	defer func() { _ = w.Close() }() // where it is not the one below, the client has gone
 	x := exposition.NewWriter(w, expositionFormat(format))
 	for _, write := range s.opts.Metrics {
 		write(x)
@@ -81,6 +83,9 @@ func (s *Server) expose(w io.Writer, format expfmt.Format) {
 		}
 	}
 	if end, ok := enc.(expfmt.Closer); ok && end.Close() != nil {
+		panic(http.ErrAbortHandler)
+	}
+	if w.Close() != nil {
 		panic(http.ErrAbortHandler)
 	}
 }
