@@ -63,6 +63,9 @@ func (m *Metrics) Observe(r Result) {
 
 // Write writes the metrics of all checks, as they are at one moment.
 func (m *Metrics) Write(w *exposition.Writer) {
+	if !slices.ContainsFunc(families, func(f family) bool { return w.Wants(&f.Family) }) {
+		return
+	}
 	list := m.snapshot(w.Native())
 	for i := range list {
 		s := &list[i]

@@ -61,6 +61,9 @@ func (k *Keeper) WriteMetrics(w *exposition.Writer) { WriteMetrics(w, k) }
 // WriteMetrics writes the metrics of several keepers, each of which shows what is
 // its own to show.
 func WriteMetrics(w *exposition.Writer, keepers ...*Keeper) {
+	if !w.Wants(&stateFamily) && !w.Wants(&viewFamily) && !w.Wants(&openFamily) {
+		return
+	}
 	var (
 		states []shownCheck
 		sites  []shownSite

@@ -3,6 +3,7 @@ package web
 import (
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -27,6 +28,7 @@ var offeredFormats = []expfmt.Format{
 // written straight out, so that a scrape takes little memory whatever their
 // number, and compressed and sent meanwhile; the few others come by the registry. A client that has not read its
 // answer in time is cut off: it may be tens of megabytes, and is never held whole.
+// With name[] in the query there are those metrics only, as client_golang has it.
 func (s *Server) metrics(timeout time.Duration) http.Handler {
 	scrapes := make(chan struct{}, maxScrapes)
 	zippers := sync.Pool{New: func() any {
@@ -47,25 +49,27 @@ func (s *Server) metrics(timeout time.Duration) http.Handler {
 		h := w.Header()
 		h.Set("Content-Type", string(format))
 		h.Add("Vary", "Accept, Accept-Encoding")
+		only := r.URL.Query()["name[]"]
 		if !acceptsGzip(r) {
-			s.expose(w, format)
+			s.expose(w, format, only)
 			return
 		}
 		h.Set("Content-Encoding", "gzip")
 		z := zippers.Get().(*gzip.Writer)
 		defer zippers.Put(z)
 		z.Reset(w)
-		s.expose(z, format)
+		s.expose(z, format, only)
 		_ = z.Close() // the client has gone if it fails
 	})
 }
 
-// expose writes all metrics in one format. What cannot be gathered is logged and
+// expose writes the metrics of some names, or all if only is nil, in one format. What cannot be gathered is logged and
 // left out. An answer that breaks off half-way is not ended as a whole one is.
-func (s *Server) expose(below io.Writer, format expfmt.Format) {
+func (s *Server) expose(below io.Writer, format expfmt.Format, only []string) {
 	w := newBehind(below)
 	defer func() { _ = w.Close() }() // where it is not the one below, the client has gone
 	x := exposition.NewWriter(w, expositionFormat(format))
+	x.Only(only)
 	for _, write := range s.opts.Metrics {
 		write(x)
 	}
@@ -78,6 +82,9 @@ func (s *Server) expose(below io.Writer, format expfmt.Format) {
 	}
 	enc := expfmt.NewEncoder(w, format)
 	for _, f := range others {
+		if only != nil && !slices.Contains(only, f.GetName()) {
+			continue
+		}
 		if err := enc.Encode(f); err != nil {
 			panic(http.ErrAbortHandler) // as above; what was gathered can be encoded
 		}

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -97,6 +99,34 @@ func TestMetricsInEachFormat(t *testing.T) {
 			if len(families) != 3 || families["esawatch_test_checks"].GetMetric()[0].GetGauge().GetValue() != 42 {
 				t.Errorf("%s: got %v", name, families)
 			}
+		}
+	}
+}
+
+// TestMetricsOfSomeNames holds that those of other names are left out in each
+// format, whoever writes them.
+func TestMetricsOfSomeNames(t *testing.T) {
+	opts := options()
+	opts.Metrics, opts.Gatherer = []func(*exposition.Writer){writeOne}, gathered()
+	s, _ := start(t, opts)
+	for query, want := range map[string][]string{
+		"?name[]=esawatch_test_checks":                                     {"esawatch_test_checks"},
+		"?name[]=esawatch_test_online":                                     {"esawatch_test_online"},
+		"?name%5B%5D=esawatch_test_checks&name%5B%5D=esawatch_test_online": {"esawatch_test_checks", "esawatch_test_online"},
+		"?name[]=esawatch_test_runs_total&name[]=none":                     {"esawatch_test_runs_total"},
+		"?name[]=esawatch_test_run":                                        {},
+		"?name[]=":                                                         {},
+		"?name=esawatch_test_checks":                                       {"esawatch_test_checks", "esawatch_test_online", "esawatch_test_runs_total"},
+	} {
+		for _, accept := range []string{asText, asProtobuf} {
+			got := do(t, request(t, "GET", s.Addr(), "/metrics"+query, func(r *http.Request) { r.Header.Set("Accept", accept) }))
+			families := parse(t, http.Header{"Content-Type": {got.Header.Get("Content-Type")}}, got.body)
+			if names := slices.Sorted(maps.Keys(families)); !slices.Equal(names, want) || got.StatusCode != 200 {
+				t.Errorf("%s as %s: got %d, %v, want %v", query, accept, got.StatusCode, names, want)
+			}
+		}
+		if got := do(t, request(t, "GET", s.Addr(), "/metrics"+query, func(r *http.Request) { r.Header.Set("Accept", asOpenMetrics) })); !strings.HasSuffix(got.body, "# EOF\n") {
+			t.Errorf("%s as OpenMetrics ends with %q", query, got.body)
 		}
 	}
 }

@@ -5,7 +5,10 @@
 // megabytes at each scrape. It remains the way for what has few series.
 package exposition
 
-import "io"
+import (
+	"io"
+	"slices"
+)
 
 // Format is one of the formats.
 type Format int
@@ -87,6 +90,7 @@ type Exemplar struct {
 type Writer struct {
 	out    io.Writer
 	format Format
+	only   []string // the families to be written; nil = all
 	buf    []byte
 	err    error
 
@@ -111,6 +115,13 @@ const chunk = 32 << 10
 func NewWriter(out io.Writer, format Format) *Writer {
 	return &Writer{out: out, format: format, buf: make([]byte, 0, 2*chunk)}
 }
+
+// Only leaves out the families of other names from now on.
+func (w *Writer) Only(names []string) { w.only = names }
+
+// Wants tells whether a family is to be written. One that is not may be given all
+// the same; this is for those who would gather much for nothing.
+func (w *Writer) Wants(f *Family) bool { return w.only == nil || slices.Contains(w.only, f.Name) }
 
 // Native tells whether the format carries native histograms: Distribution.Native
 // may be left out where it does not.
@@ -138,7 +149,7 @@ func (w *Writer) Base(pairs ...string) Base {
 // twice in Protobuf and must write the same both times. A family without series
 // is left out.
 func (w *Writer) Family(f *Family, each func()) {
-	if w.err != nil {
+	if w.err != nil || !w.Wants(f) {
 		return
 	}
 	w.family, w.begun = f, false

@@ -25,6 +25,9 @@ type benchOptions struct {
 	progress    func(string)  // is told what is going on
 }
 
+// startUp is how long an agent's start shows in how late its checks start.
+const startUp = 3 * time.Second
+
 // warmUp is how long an agent works before it is measured.
 func (o *benchOptions) warmUp() time.Duration { return max(o.interval, dropAfter+time.Second) }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,10 +20,10 @@ type benchAgent struct {
 	Done        int64   `json:"done"` // answered during the measurement, by the target's count
 	CPUSeconds  float64 `json:"cpu_seconds"`
 	PerThousand float64 `json:"cpu_seconds_per_1000"`
-	// From due to start, of the runs of the measurement, and of those before it.
-	DelayP50Seconds  float64 `json:"start_delay_p50_seconds"`
-	DelayP99Seconds  float64 `json:"start_delay_p99_seconds"`
-	WarmUpP99Seconds float64 `json:"warm_up_start_delay_p99_seconds"`
+	// From due to start, once startUp is over and before.
+	DelayP50Seconds   float64 `json:"start_delay_p50_seconds"`
+	DelayP99Seconds   float64 `json:"start_delay_p99_seconds"`
+	StartUpP99Seconds float64 `json:"start_up_delay_p99_seconds"`
 
 	// Since the agent's start.
 	Runs   int64 `json:"runs"`
@@ -152,20 +153,23 @@ func benchAtWork(ctx context.Context, o benchOptions, t *benchTarget, a *benchAg
 	return nil
 }
 
-// measure lets the agent warm up and watches it. It asks for metrics once before
-// and often after, because to give them is work, too.
+// measure lets the agent warm up and watches it. While it does, it asks for no
+// metrics but the few that it needs: to give all of them is work, too.
 func (p *agentProcess) measure(ctx context.Context, o benchOptions, t *benchTarget, a *benchAgent) error {
-	if err := sleep(ctx, o.warmUp()); err != nil {
+	if err := sleep(ctx, startUp); err != nil {
 		return err
 	}
-	warm, err := p.metrics(ctx)
+	started, err := p.metrics(ctx, delayMetric)
 	if err != nil {
+		return err
+	}
+	if err := sleep(ctx, o.warmUp()-startUp); err != nil {
 		return err
 	}
 	if err := p.watch(ctx, o.duration, t, a); err != nil {
 		return err
 	}
-	if err := p.delays(ctx, warm, a); err != nil {
+	if err := p.delays(ctx, started, a); err != nil {
 		return err
 	}
 	if a.GzipScrapeSeconds, a.GzipScrapeBytes, err = p.scrape(ctx, "gzip"); err != nil {
@@ -207,9 +211,16 @@ func (p *agentProcess) scrape(ctx context.Context, encoding string) (seconds flo
 	return seconds, n, nil
 }
 
-// metrics are what the agent's own metrics say.
-func (p *agentProcess) metrics(ctx context.Context) (m benchMetrics, err error) {
-	_, err = get(ctx, p.base+"/metrics", func(r io.Reader) (err error) {
+// The metrics of the agent that say how it does.
+const (
+	runsMetric   = "esawatch_check_runs_total"
+	missedMetric = "esawatch_schedule_missed_total"
+	delayMetric  = "esawatch_schedule_delay_seconds"
+)
+
+// metrics are what some metrics of the agent say.
+func (p *agentProcess) metrics(ctx context.Context, names ...string) (m benchMetrics, err error) {
+	_, err = get(ctx, p.base+"/metrics?"+url.Values{"name[]": names}.Encode(), func(r io.Reader) (err error) {
 		m, err = readBenchMetrics(r)
 		return err
 	})
@@ -218,23 +229,23 @@ func (p *agentProcess) metrics(ctx context.Context) (m benchMetrics, err error) 
 
 // count takes in the runs of the agent since its start.
 func (p *agentProcess) count(ctx context.Context, a *benchAgent) error {
-	m, err := p.metrics(ctx)
+	m, err := p.metrics(ctx, runsMetric, missedMetric)
 	if err == nil && m.runs == 0 {
-		err = errors.New("/metrics lacks esawatch_check_runs_total")
+		err = errors.New("/metrics lacks " + runsMetric)
 	}
 	a.Runs, a.Missed, a.Failed = m.runs, m.missed, m.runs-m.passed
 	return err
 }
 
-// delays takes in how late the runs were, after the agent was warm and before.
-func (p *agentProcess) delays(ctx context.Context, warm benchMetrics, a *benchAgent) error {
-	m, err := p.metrics(ctx)
+// delays takes in how late the runs were, after the agent had started and before.
+func (p *agentProcess) delays(ctx context.Context, started benchMetrics, a *benchAgent) error {
+	m, err := p.metrics(ctx, delayMetric)
 	if err == nil && len(m.delay) == 0 {
-		err = errors.New("/metrics lacks esawatch_schedule_delay_seconds")
+		err = errors.New("/metrics lacks " + delayMetric)
 	}
-	delay := m.delay.since(warm.delay)
+	delay := m.delay.since(started.delay)
 	a.DelayP50Seconds, a.DelayP99Seconds = delay.quantile(0.5), delay.quantile(0.99)
-	a.WarmUpP99Seconds = warm.delay.quantile(0.99)
+	a.StartUpP99Seconds = started.delay.quantile(0.99)
 	return err
 }
 
@@ -329,15 +340,15 @@ func readBenchMetrics(r io.Reader) (m benchMetrics, err error) {
 			m.goroutines = counterValue(number, &err)
 		case "process_open_fds":
 			m.files = counterValue(number, &err)
-		case "esawatch_check_runs_total":
+		case runsMetric:
 			n := counterValue(number, &err)
 			m.runs += n
 			if strings.Contains(labels, `outcome="pass"`) {
 				m.passed += n
 			}
-		case "esawatch_schedule_missed_total":
+		case missedMetric:
 			m.missed += counterValue(number, &err)
-		case "esawatch_schedule_delay_seconds_bucket":
+		case delayMetric + "_bucket":
 			m.delay.add(labels, counterValue(number, &err), &err)
 		}
 	}
