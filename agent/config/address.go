@@ -14,6 +14,8 @@ func checkAddress(rule, v string) (string, *problem) {
 	switch rule {
 	case "url":
 		return v, asNil(checkURL(v, "http", "https"))
+	case "page_url":
+		return v, checkPageURL(v)
 	case "base_url":
 		return strings.TrimRight(v, "/"), checkBaseURL(v)
 	case "proxy_url":
@@ -59,7 +61,11 @@ func parseURL(v string, schemes []string) (*url.URL, *problem) {
 	}
 	switch {
 	case !strings.Contains(v, "://"):
-		return nil, newProblem("did you mean "+quote(schemes[len(schemes)-1]+"://"+redactURL(v))+"?", "%s is not an absolute URL", quote(redactURL(v)))
+		hint := form
+		if rest := strings.TrimLeft(v, "/"); rest != "" && !strings.Contains(rest, ":/") {
+			hint = "did you mean " + quote(schemes[len(schemes)-1]+"://"+redactURL(rest)) + "?"
+		}
+		return nil, newProblem(hint, "%s is not an absolute URL", quote(redactURL(v)))
 	case !known:
 		return nil, newProblem("one of "+strings.Join(schemes, ", "), "%s has an unknown scheme", quote(redactURL(v)))
 	case u.Hostname() == "":
@@ -86,6 +92,15 @@ func redactURL(v string) string {
 		return scheme + "xxxxx" + rest[i:]
 	}
 	return v
+}
+
+// checkPageURL wants a URL that is all sent.
+func checkPageURL(v string) *problem {
+	u, p := checkURL(v, "http", "https")
+	if p == nil && u.Fragment != "" {
+		p = newProblem("a fragment is never sent", "%s has a fragment", quote(v))
+	}
+	return p
 }
 
 // checkBaseURL wants a URL that a path can be put behind.

@@ -168,6 +168,8 @@ func addressForms(name string) (forms []object, examples []any) {
 	switch name {
 	case "url":
 		return []object{pattern("^" + httpScheme + authority + "([/?#]" + noSpace + "*)?$")}, []any{"https://shop.example.com/health"}
+	case "page_url":
+		return []object{pattern("^" + httpScheme + authority + `([/?][^\x00-\x20\x7f#]*)?#?$`)}, []any{"https://shop.example.com/health"}
 	case "base_url":
 		return []object{pattern("^" + httpScheme + authority + `(/[^\x00-\x20\x7f?#]*)?$`)}, []any{"https://shop.example.com"}
 	case "proxy_url":

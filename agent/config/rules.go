@@ -72,7 +72,7 @@ func checkString(rule, v string) (string, *problem) {
 	case "cron":
 		_, err := ParseCron(v)
 		return v, asProblem(err)
-	case "url", "base_url", "proxy_url", "path", "host", "hostport", "listen":
+	case "url", "page_url", "base_url", "proxy_url", "path", "host", "hostport", "listen":
 		return checkAddress(name, v)
 	case "site", "receiver", "file":
 		return v, checkText(v) // what they refer to is looked up elsewhere

@@ -36,7 +36,7 @@ type Check struct {
 	Name string `yaml:"name" rule:"name" doc:"its name in metrics, messages and links: 1 to 63 of A-Z a-z 0-9 . _ -"`
 	Path string `yaml:"path" rule:"path" doc:"the path behind the site's url, with a query if need be"` // "" when the check has its own url
 	// URL is absolute and final: the site's joined with Path, or the check's own.
-	URL      string `yaml:"url" rule:"url" doc:"an address of its own, in place of the site's url and path"`
+	URL      string `yaml:"url" rule:"page_url" doc:"an address of its own, in place of the site's url and path"`
 	Settings `yaml:",inline"`
 
 	Site string `yaml:"-"` // the site's name
