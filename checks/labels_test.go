@@ -49,7 +49,7 @@ func watched(t *testing.T) *checks.Metrics {
 }
 
 func passed(edge probe.Edge) checks.Result {
-	return checks.Result{Site: "shop", Check: "home", StartedAt: time.Unix(1_795_446_245, 0), Outcome: checks.Pass, Success: true, Edge: edge}
+	return checks.Result{Site: "shop", Check: "home", StartedAt: time.Unix(1_795_446_245, 0), Outcome: checks.Pass, Success: true, StatusCode: 200, Edge: edge}
 }
 
 // TestServersChooseNoLabels holds that what a server sends becomes a label only
@@ -102,6 +102,27 @@ func TestPOPsAreBounded(t *testing.T) {
 	m.Observe(passed(probe.Edge{ViaESA: probe.ViaYes, POP: "de0"}))
 	if got := labelOf(t, scrape(t, m), "esawatch_check_edge_info", "pop"); got != "de0" {
 		t.Errorf("the first node is called %q now", got)
+	}
+}
+
+// TestNoAnswerSaysNothingOfTheEdge holds that a run without an answer is not
+// counted as one that went past ESA.
+func TestNoAnswerSaysNothingOfTheEdge(t *testing.T) {
+	m := watched(t)
+	const name = "esawatch_check_edge_info"
+	failed := passed(probe.Edge{ViaESA: "no"})
+	failed.StatusCode = 0
+	m.Observe(failed)
+	if text := scrape(t, m); strings.Contains(text, name+"{") {
+		t.Errorf("there is %s before the first answer:\n%s", name, text)
+	}
+	m.Observe(passed(probe.Edge{ViaESA: probe.ViaYes}))
+	if got := labelOf(t, scrape(t, m), name, "via_esa"); got != probe.ViaYes {
+		t.Errorf("via_esa is %q, want %q", got, probe.ViaYes)
+	}
+	m.Observe(failed)
+	if text := scrape(t, m); strings.Contains(text, name+"{") {
+		t.Errorf("there is %s after a run without an answer:\n%s", name, text)
 	}
 }
 

@@ -178,9 +178,9 @@ var families = []family{
 		func(s *shown, w *exposition.Writer) { w.Histogram(s.base, s.distribution()) }},
 	{gauge("esawatch_check_last_run_timestamp_seconds", "Unix time at which the last run began, 0 before the first."),
 		func(s *shown, w *exposition.Writer) { w.Sample(s.base, float64(s.lastRun)/1000) }},
-	{gauge("esawatch_check_edge_info", "What the last answer said of the edge: 1, with the facts as labels.", "via_esa", "pop", "cache_status"),
+	{gauge("esawatch_check_edge_info", "What the answer of the last run said of the edge: 1, with the facts as labels; none with no answer.", "via_esa", "pop", "cache_status"),
 		func(s *shown, w *exposition.Writer) {
-			if s.newest.ran {
+			if s.newest.status != 0 {
 				e := s.edge.Value()
 				w.Sample(s.base, 1, e.viaESA, e.pop, e.cache)
 			}
