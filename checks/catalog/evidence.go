@@ -13,6 +13,8 @@ const (
 	signDenied sign = iota
 	// signCachedError: an error that came out of ESA's cache.
 	signCachedError
+	// signCachedStill: the same, and the origin gives that very error now.
+	signCachedStill
 	// signCachedContent: a page that is not as expected and came out of the cache.
 	signCachedContent
 	// signEdgeMade: the edge says that it made this error itself.
@@ -31,6 +33,7 @@ const (
 var signNames = [numSigns]string{
 	signDenied:        "denied",
 	signCachedError:   "cached_error",
+	signCachedStill:   "cached_still",
 	signCachedContent: "cached_content",
 	signEdgeMade:      "edge_made",
 	signOriginMade:    "origin_made",
@@ -50,6 +53,8 @@ func signs(q Query, class edgeClass, proxyError string) []sign {
 	switch {
 	case class == edgeSecurity && q.ErrorToken != "":
 		found = append(found, signDenied)
+	case cached && code >= 400 && q.Origin != nil && q.Origin.Condition == q.Edge.Condition:
+		found = append(found, signCachedStill)
 	case cached && code >= 400:
 		found = append(found, signCachedError)
 	case cached && isContent(q.Edge.Condition):

@@ -147,6 +147,7 @@ func TestExplain(t *testing.T) {
 		{"503, origin well", Query{Edge: *leg("503"), Origin: leg("")}, "503", FaultOriginLink, config, "custom response rule", "custom response rule"},
 		{"404, origin well", Query{Edge: *leg("404"), Origin: leg("")}, "404", FaultPlatform, config, "rewrite", "Purge"},
 		{"404 cached, origin well", Query{Edge: *leg("404"), Origin: leg(""), CacheStatus: "HIT", Age: "598"}, "404", FaultContent, config, "cached copy of an earlier error", "cached copy. Purge"},
+		{"503 cached, and the origin's now", Query{Edge: *leg("503"), Origin: leg("503"), CacheStatus: "HIT", Age: "30"}, "503", FaultOrigin, originTeam, "the origin", "Leave ESA alone"},
 		{"594, origin well", Query{Edge: *leg("594"), Origin: leg("")}, "594", FaultFunction, function, "edge function", "roll it back"},
 		{"594, origin down", Query{Edge: *leg("594"), Origin: leg("500")}, "594", FaultFunction, originTeam, "falling back to the origin will not help", "Fix the origin first"},
 		{"403 with a token", Query{Edge: *leg("403"), ErrorToken: "http_custom"}, "403", FaultSecurity, config, "", "browser"},
