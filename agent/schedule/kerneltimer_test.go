@@ -29,7 +29,7 @@ func TestKernelTimer(t *testing.T) {
 	<-timer.c()
 	// Two that nobody looked at are one.
 	timer.reset(time.Nanosecond)
-	for len(timer.fired) == 0 {
+	for len(timer.c()) == 0 {
 		runtime.Gosched()
 	}
 	timer.reset(time.Nanosecond)
@@ -43,12 +43,12 @@ func TestKernelTimersAreFew(t *testing.T) {
 		t.Skip("only Linux has them")
 	}
 	timers := newKernelTimers()
-	timers.giveBack(timers.lend()) // Go's poller has files of its own from the first on
+	timers.giveBack(timers.lend(time.Second)) // Go's poller has files of its own from the first on
 	for range 3 {
 		before := openFiles(t)
 		var lent []*kernelTimer
 		for i := range 2 * maxKernelTimers {
-			timer := timers.lend()
+			timer := timers.lend(time.Second)
 			if (timer != nil) != (i < maxKernelTimers) {
 				t.Fatalf("the timer of walk %d is %v", i, timer)
 			}
@@ -62,7 +62,10 @@ func TestKernelTimersAreFew(t *testing.T) {
 			t.Errorf("%d open files, %d before", after, before)
 		}
 	}
-	if none := (kernelTimers{}).lend(); none != nil {
+	if wide := timers.lend(exactWidth + 1); wide != nil {
+		t.Error("a walk of a wide window has a timer of the kernel")
+	}
+	if none := (kernelTimers{}).lend(time.Second); none != nil {
 		t.Error("the zero value lends")
 	}
 }
@@ -73,10 +76,10 @@ func TestRunsWithKernelTimers(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux has them")
 	}
-	newKernelTimers().lend().close()
+	newKernelTimers().lend(time.Second).close()
 	before := openFiles(t)
 	s := New(Options{MaxConcurrent: 100, KernelTimers: true})
-	var ran atomic.Int64
+	var ran, without atomic.Int64
 	enough := make(chan struct{})
 	var jobs []Job
 	for i := range 200 {
@@ -84,6 +87,9 @@ func TestRunsWithKernelTimers(t *testing.T) {
 		jobs = append(jobs, Job{Name: fmt.Sprintf("site-%d/home", i), Spec: mustSpec(t, period.String()), Run: func(_ context.Context, due time.Time) bool {
 			if time.Now().Before(due) {
 				t.Errorf("started before %v", due)
+			}
+			if len(s.exact.places) == 0 {
+				without.Add(1)
 			}
 			if ran.Add(1) == 400 {
 				close(enough)
@@ -95,8 +101,34 @@ func TestRunsWithKernelTimers(t *testing.T) {
 	stop := start(t, s)
 	<-enough
 	stop()
+	if without.Load() == ran.Load() {
+		t.Error("no walk had a timer of the kernel")
+	}
 	if after := openFiles(t); after > before {
 		t.Errorf("%d open files after the end, %d before the start", after, before)
+	}
+}
+
+// TestEitherTimerEndsTheSleep sets the other to tomorrow.
+func TestEitherTimerEndsTheSleep(t *testing.T) {
+	s := New(Options{})
+	if !s.sleep(time.NewTimer(time.Millisecond), nil) {
+		t.Error("stopped")
+	}
+	if exact := newKernelTimer(); exact != nil {
+		defer exact.close()
+		exact.reset(24 * time.Hour)
+		if !s.sleep(time.NewTimer(time.Millisecond), exact) {
+			t.Error("stopped")
+		}
+		exact.reset(time.Millisecond)
+		if !s.sleep(time.NewTimer(24*time.Hour), exact) {
+			t.Error("stopped")
+		}
+	}
+	close(s.stopped)
+	if s.sleep(time.NewTimer(24*time.Hour), nil) {
+		t.Error("not stopped")
 	}
 }
 

@@ -147,21 +147,29 @@ func (s *Scheduler) walk(e *entry, moment time.Time) {
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
-	exact := s.exact.lend()
+	exact := s.exact.lend(e.slot.width)
 	defer s.exact.giveBack(exact)
 	for {
 		exact.reset(wait)
-		select {
-		case <-s.stopped:
+		if !s.sleep(timer, exact) {
 			return
-		case <-timer.C:
-		case <-exact.c():
 		}
 		if wait, done = s.step(e, moment, done); wait == 0 {
 			return
 		}
 		timer.Reset(wait)
 	}
+}
+
+// sleep waits for either timer. It is false when the scheduler has stopped.
+func (s *Scheduler) sleep(timer *time.Timer, exact *kernelTimer) bool {
+	select {
+	case <-s.stopped:
+		return false
+	case <-timer.C:
+	case <-exact.c():
+	}
+	return true
 }
 
 // takeNext gives a slot the members that were to come, unless its moment was
