@@ -62,7 +62,9 @@ func parseURL(v string, schemes []string) (*url.URL, *problem) {
 	switch {
 	case !strings.Contains(v, "://"):
 		hint := form
-		if rest := strings.TrimLeft(v, "/"); rest != "" && !strings.Contains(rest, ":/") {
+		rest := strings.TrimPrefix(v, "//")
+		host, _, _ := strings.Cut(rest, "/")
+		if name, port, ok := strings.Cut(host, ":"); name != "" && (!ok || isPort(port)) {
 			hint = "did you mean " + quote(schemes[len(schemes)-1]+"://"+redactURL(rest)) + "?"
 		}
 		return nil, newProblem(hint, "%s is not an absolute URL", quote(redactURL(v)))
@@ -76,22 +78,28 @@ func parseURL(v string, schemes []string) (*url.URL, *problem) {
 	return u, nil
 }
 
-// redactURL hides what may be a password, also in what does not parse.
+// redactURL hides what may be a password. In what does not parse that is all
+// before an @.
 func redactURL(v string) string {
-	scheme, rest, ok := strings.Cut(v, "://")
+	end := len(v)
+	if u, err := url.Parse(v); err == nil && u.Host != "" {
+		if u.User == nil {
+			return v
+		}
+		begin := strings.Index(v, "//") + 2
+		if i := strings.IndexAny(v[begin:], "/?#"); i >= 0 {
+			end = begin + i
+		}
+	}
+	at := strings.LastIndexByte(v[:end], '@')
+	if at < 0 {
+		return v
+	}
+	scheme, _, ok := strings.Cut(v[:at], "://")
 	if !ok {
-		scheme, rest = "", v
-	} else {
-		scheme += "://"
+		return "xxxxx" + v[at:]
 	}
-	authority := rest
-	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
-		authority = rest[:i]
-	}
-	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
-		return scheme + "xxxxx" + rest[i:]
-	}
-	return v
+	return scheme + "://xxxxx" + v[at:]
 }
 
 // checkPageURL wants a URL that is all sent.
