@@ -144,8 +144,8 @@ func (a *Agent) apply(ctx context.Context, plan *Plan) error {
 	}
 	a.recent.SetChecks(mine.checks)
 	a.web.Show(contentOf(plan, a.externalURL(cfg)))
-	a.metrics.configured(plan)
 	plan.trim()
+	a.metrics.configured(plan) // from now on it is read without a lock
 	old := a.plan
 	a.plan = plan
 	if old != nil {
