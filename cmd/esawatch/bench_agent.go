@@ -23,7 +23,7 @@ type benchAgent struct {
 	// From due to start, once startUp is over and before.
 	DelayP50Seconds   float64 `json:"start_delay_p50_seconds"`
 	DelayP99Seconds   float64 `json:"start_delay_p99_seconds"`
-	StartUpP99Seconds float64 `json:"start_up_delay_p99_seconds"`
+	StartUpP99Seconds float64 `json:"start_up_delay_p99_seconds"` // 0 where nothing ran so early
 
 	// Since the agent's start.
 	Runs   int64 `json:"runs"`

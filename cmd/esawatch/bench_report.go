@@ -60,8 +60,12 @@ func (r *benchReport) writeText(out io.Writer) error {
 		mebibytes(a.RSSIdle), mebibytes(a.RSSLoad), mebibytes(a.RSSProgram), mebibytes(a.RSSPeak), mebibytes(a.RSSScraped))
 	row("memory a check", "%.1f KiB at work; an agent with one check has %s, %s of it the program itself",
 		float64(a.MemoryPerCheck)/1024, mebibytes(a.RSSOneCheck), mebibytes(a.RSSOneCheck-a.OwnOneCheck))
-	row("start delay", "p50 %s, p99 %s, %s in the first %g s; bare loop p99 %s before, %s after", milliseconds(a.DelayP50Seconds),
-		milliseconds(a.DelayP99Seconds), milliseconds(a.StartUpP99Seconds), startUp.Seconds(), milliseconds(l.First.DelayP99Seconds), milliseconds(l.Second.DelayP99Seconds))
+	starting := ""
+	if a.StartUpP99Seconds > 0 { // else nothing ran so early
+		starting = fmt.Sprintf(", %s in the first %g s", milliseconds(a.StartUpP99Seconds), startUp.Seconds())
+	}
+	row("start delay", "p50 %s, p99 %s%s; bare loop p99 %s before, %s after", milliseconds(a.DelayP50Seconds),
+		milliseconds(a.DelayP99Seconds), starting, milliseconds(l.First.DelayP99Seconds), milliseconds(l.Second.DelayP99Seconds))
 	row("/metrics", "%s, %s; with gzip, as Prometheus asks, %s, %s",
 		milliseconds(a.ScrapeSeconds), mebibytes(a.ScrapeBytes), milliseconds(a.GzipScrapeSeconds), mebibytes(a.GzipScrapeBytes))
 	row("start", "%s until it watches", milliseconds(a.ReadySeconds))
