@@ -1,10 +1,13 @@
 package agent
 
 import (
+	"io"
+	"net/http"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -136,4 +139,46 @@ func TestClusterSwitchedByAReload(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestScrapedWhileReloading reads all metrics and pages while configurations come
+// and go; it is the race detector that looks on. The metrics show that of a
+// configuration which is in force as a whole.
+func TestScrapedWhileReloading(t *testing.T) {
+	t.Parallel()
+	one, other := quick+"sites: [{name: shop, url: EDGE}]\n", quick+"sites: [{name: blog, url: EDGE}, {name: shop, url: EDGE, checks: [{name: a}, {name: b, path: /b}]}]\n"
+	h := newHouse(t, one)
+	h.start()
+	done := make(chan struct{})
+	var scraping sync.WaitGroup
+	for _, path := range []string{"/metrics", "/", "/api/v1/incidents"} {
+		scraping.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				resp, err := http.Get("http://" + h.Addr().String() + path)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				text, err := io.ReadAll(resp.Body)
+				_ = resp.Body.Close()
+				if err != nil || resp.StatusCode != http.StatusOK {
+					t.Errorf("%s: %d, %v", path, resp.StatusCode, err)
+				}
+				if n := strings.Count(string(text), "\nesawatch_config_hash_info{"); path == "/metrics" && n != 1 {
+					t.Errorf("%d configurations are in force", n)
+				}
+			}
+		})
+	}
+	for i := range 20 {
+		h.reloadAs([]string{other, one}[i%2])
+	}
+	close(done)
+	scraping.Wait()
+	http.DefaultClient.CloseIdleConnections()
 }
