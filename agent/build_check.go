@@ -126,7 +126,7 @@ func (m *checkMaker) addOrigin(check *checks.Check, site *config.Site, req probe
 // originRequest is the check's request as the origin is asked: as ESA would ask
 // it, whatever the check wants to know of the edge's protocols.
 func originRequest(req probe.Request, o *config.Origin, scheme string) probe.Request {
-	req.ConnectTo = o.Address
+	req.ConnectTo, req.StayPinned = o.Address, true
 	req.ProxyURL = "" // the way to the origin is a direct one
 	req.IPFamily = "any"
 	if req.HTTPVersion != "1.1" {

@@ -1,12 +1,16 @@
 package agent
 
 import (
+	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/esawatch/esawatch/agent/config"
 	"github.com/esawatch/esawatch/checks/assert"
 	"github.com/esawatch/esawatch/checks/catalog"
+	"github.com/esawatch/esawatch/checks/edgetest"
 	"github.com/esawatch/esawatch/checks/probe"
 )
 
@@ -83,5 +87,37 @@ func TestOriginIsOnlyOfTheSitesHost(t *testing.T) {
 			t.Errorf("%s: origin leg %t, want %t", url, check.Origin != nil, want)
 		}
 		closeCheck(check)
+	}
+}
+
+// TestOriginThatSendsElsewhere: an origin that redirects to the public address, as
+// from HTTP to HTTPS, answers. To follow it would be to ask the edge twice, and to
+// find that the origin gives the edge's own error.
+func TestOriginThatSendsElsewhere(t *testing.T) {
+	edge, err := edgetest.New(edgetest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer edge.Close()
+	edge.Set(edgetest.Status(502))
+	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/":
+			http.Redirect(w, r, "/start", http.StatusFound) // is followed: it is the origin's
+		default:
+			http.Redirect(w, r, strings.Replace(edge.URL(), "127.0.0.1", "localhost", 1), http.StatusMovedPermanently)
+		}
+	}))
+	defer origin.Close()
+	r := runFirst(t, fmt.Sprintf("sites: [{name: shop, url: %q, origin: {address: %q}, checks: [{name: home, expect: {body_contains: [Welcome]}}]}]",
+		edge.URL(), strings.TrimPrefix(origin.URL, "http://")))
+	if o := r.Origin; o == nil || !o.Success || o.StatusCode != 301 {
+		t.Errorf("origin %+v, want its 301", o)
+	}
+	if d := r.Diagnosis; d == nil || d.Condition != "502" || !strings.Contains(d.Verdict, "(301 in ") {
+		t.Errorf("diagnosis %+v, want that the origin answers directly", d)
+	}
+	if n := edge.Requests(); n != 1 {
+		t.Errorf("the edge was asked %d times", n)
 	}
 }

@@ -24,6 +24,13 @@ func redirects(resp *http.Response) bool {
 	return false
 }
 
+// leadsAway tells whether a redirect names another host or port than that of the
+// run's first request, which alone is pinned.
+func (r *run) leadsAway(h hop, resp *http.Response) bool {
+	target, err := h.url.Parse(resp.Header.Get("Location"))
+	return err == nil && normalizeURL(target) == nil && hostPort(target) != hostPort(r.target)
+}
+
 // redirect is the request that follows from a redirect.
 func (r *run) redirect(h hop, resp *http.Response) (*hop, error) {
 	location := resp.Header.Get("Location")

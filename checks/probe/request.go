@@ -24,6 +24,7 @@ type Request struct {
 	HTTPVersion string // "auto", "1.1", "2" or "3"
 
 	NoRedirects  bool  // take a redirect as the answer
+	StayPinned   bool  // take one that leads away from ConnectTo as the answer
 	MaxRedirects int   // 10
 	Reuse        bool  // keep the connection for the next run
 	MaxBodyBytes int64 // after decompression; what is beyond is not read; 1 MiB

@@ -32,6 +32,7 @@ type Response struct {
 	RemoteAddr  string // address and port dialled last; "" when nothing was
 	Elsewhere   bool   // a redirect led to another host or port (not just to https), whose answer or failure this is
 	Redirects   int    // redirects followed
+	LedAway     bool   // the answer is a redirect that was not followed because of Request.StayPinned
 	// CNAMEs are the aliases that the name dialled last led to, in their order;
 	// nil when there are none, or when the name was not looked up in DNS.
 	CNAMEs []string
