@@ -39,18 +39,7 @@ func benchmarkSchedule(b *testing.B, kernel bool, n int) {
 	})...)
 	perJob := float64(heap()-before) / float64(n)
 	stop := start(b, s)
-	time.Sleep(time.Second)
-	b.ResetTimer()
-	var cpu time.Duration
-	for b.Loop() {
-		mu.Lock()
-		late = slices.Grow(late[:0], 3*n)
-		mu.Unlock()
-		begin := cpuTime(b)
-		time.Sleep(20 * time.Second)
-		cpu += cpuTime(b) - begin
-	}
-	b.StopTimer()
+	cpu := work(b, &mu, &late, n)
 	stop()
 	report(b, late, cpu, n)
 	b.ReportMetric(perJob, "B/job")
@@ -75,22 +64,28 @@ func BenchmarkCron(b *testing.B) {
 				}))
 			}
 			c.Start()
-			time.Sleep(time.Second)
-			b.ResetTimer()
-			var cpu time.Duration
-			for b.Loop() {
-				mu.Lock()
-				late = slices.Grow(late[:0], 3*n)
-				mu.Unlock()
-				begin := cpuTime(b)
-				time.Sleep(20 * time.Second)
-				cpu += cpuTime(b) - begin
-			}
-			b.StopTimer()
+			cpu := work(b, &mu, &late, n)
 			<-c.Stop().Done()
 			report(b, late, cpu, n)
 		})
 	}
+}
+
+// work is the CPU time that an operation takes. late, guarded by mu, begins anew
+// with each, with room for what n jobs add.
+func work(b *testing.B, mu *sync.Mutex, late *[]time.Duration, n int) (cpu time.Duration) {
+	time.Sleep(time.Second)
+	b.ResetTimer()
+	for b.Loop() {
+		mu.Lock()
+		*late = slices.Grow((*late)[:0], 3*n)
+		mu.Unlock()
+		begin := cpuTime(b)
+		time.Sleep(20 * time.Second)
+		cpu += cpuTime(b) - begin
+	}
+	b.StopTimer()
+	return cpu
 }
 
 // report says how late jobs were in 20 s, each due twice, and what that took.
