@@ -120,4 +120,10 @@ func TestOriginThatSendsElsewhere(t *testing.T) {
 	if n := edge.Requests(); n != 1 {
 		t.Errorf("the edge was asked %d times", n)
 	}
+	// Where no redirect is to be followed it is the answer that is judged.
+	r = runFirst(t, fmt.Sprintf("sites: [{name: shop, url: %q, origin: {address: %q}, checks: [{name: home, path: /start, follow_redirects: false, expect: {body_contains: [Welcome]}}]}]",
+		edge.URL(), strings.TrimPrefix(origin.URL, "http://")))
+	if o := r.Origin; o == nil || o.Success || o.StatusCode != 301 || o.Condition != catalog.BodyMismatch {
+		t.Errorf("origin %+v, want that its 301 is not as expected", o)
+	}
 }

@@ -207,8 +207,9 @@ func (r *run) receive(h hop, resp *http.Response) (next *hop, err error) {
 		r.resp.StatusCode = 0
 		return nil, broken(catalog.ProtocolError, err)
 	}
-	r.resp.LedAway = r.p.req.StayPinned && redirects(resp) && r.leadsAway(h, resp)
-	if !r.p.req.NoRedirects && !r.resp.LedAway && redirects(resp) {
+	follow := !r.p.req.NoRedirects && redirects(resp)
+	r.resp.LedAway = follow && r.p.req.StayPinned && r.leadsAway(h, resp)
+	if follow && !r.resp.LedAway {
 		if r.p.req.Reuse {
 			io.CopyN(io.Discard, resp.Body, 4<<10) // a connection is only worth keeping once it is drained
 		}
