@@ -22,6 +22,10 @@ const (
 	// signOriginMade: ESA passes on what an origin's server or application made,
 	// and the origin was not asked itself.
 	signOriginMade
+	// signOriginMade500 and signOriginMade502: the same, where the entry's words
+	// would not fit it.
+	signOriginMade500
+	signOriginMade502
 	// signRedirected: a redirect led to another host or port, and this is about that.
 	signRedirected
 	// signForeign: what only ESA says comes from something that is not ESA.
@@ -37,6 +41,8 @@ var signNames = [numSigns]string{
 	signCachedContent: "cached_content",
 	signEdgeMade:      "edge_made",
 	signOriginMade:    "origin_made",
+	signOriginMade500: "origin_made_500",
+	signOriginMade502: "origin_made_502",
 	signRedirected:    "redirected",
 	signForeign:       "foreign",
 }
@@ -64,12 +70,23 @@ func signs(q Query, class edgeClass, proxyError string) []sign {
 		found = append(found, signEdgeMade)
 	}
 	if q.Origin == nil && q.passedOn() && slices.Contains(ofOrigins, code) {
-		found = append(found, signOriginMade)
+		found = append(found, originMade(code))
 	}
 	if q.notESA() && (onlyESA(q.Edge.Condition) || code >= 400) {
 		found = append(found, signForeign)
 	}
 	return found
+}
+
+// originMade is the sign of an error that the origin made.
+func originMade(code int) sign {
+	switch code {
+	case 500:
+		return signOriginMade500
+	case 502:
+		return signOriginMade502
+	}
+	return signOriginMade
 }
 
 // ofOrigins are the errors that origins make day by day, so that their marks are

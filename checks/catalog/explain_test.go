@@ -315,6 +315,27 @@ func TestErrorOfTheOrigin(t *testing.T) {
 	}
 }
 
+// TestPassedOnWithoutOrigin holds that an error which ESA only passes on is said
+// to be one once, and that nobody is sent to the firewall for it.
+func TestPassedOnWithoutOrigin(t *testing.T) {
+	for _, lang := range []string{"en", "zh"} {
+		for _, code := range []Condition{"500", "502", "503", "504"} {
+			d, _ := Default().Explain(Query{Edge: *leg(code), OriginMade: true, Lang: lang})
+			for _, said := range []string{"passes it on", "转发"} {
+				if n := strings.Count(d.Summary, said); n > 1 {
+					t.Errorf("%s in %s: %q stands there %d times: %s", code, lang, said, n, d.Summary)
+				}
+			}
+			if steps := strings.Join(d.Steps, " "); code == "502" && (strings.Contains(steps, "firewall") || strings.Contains(steps, "防火墙")) {
+				t.Errorf("%s in %s: the origin was reached, and yet: %s", code, lang, steps)
+			}
+			if d.Owner == "" || d.Fault != FaultOrigin {
+				t.Errorf("%s in %s: got fault %s of %q, want the origin's", code, lang, d.Fault, d.Owner)
+			}
+		}
+	}
+}
+
 func TestEdgeError(t *testing.T) {
 	for _, tt := range []struct{ header, want string }{
 		{"", ""},
