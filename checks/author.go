@@ -7,12 +7,27 @@ import (
 	"github.com/esawatch/esawatch/checks/probe"
 )
 
-// madeBy is the label of what author says, and jsonError what it says of the
-// weakest mark: ESA's own error pages can be set to JSON, too.
+// madeBy is the label of what author says, and the others are what it says. The
+// weakest mark is jsonError: ESA's own error pages can be set to JSON, too.
 const (
-	madeBy    = "made by"
-	jsonError = "an application, or ESA with a page that is set to JSON"
+	madeBy      = "made by"
+	originSaid  = "the origin; X-Swift-Error says that it answered so"
+	application = "most likely the origin's application, which sends "
+	webServer   = "most likely the origin's web server; the page is "
+	itsOwn      = "'s own"
+	jsonError   = "an application, or ESA with a page that is set to JSON"
 )
+
+// chineseAuthor is what author says, in Chinese.
+func chineseAuthor(author string) string {
+	return strings.NewReplacer(
+		originSaid, "源站（X-Swift-Error 表明是源站的应答）",
+		application, "很可能是源站应用，应答带有 ",
+		webServer, "很可能是源站的 Web 服务器，页面出自 ",
+		itsOwn, "",
+		jsonError, "应用，或设为 JSON 错误页的 ESA",
+	).Replace(author)
+}
 
 // provesOrigin tells whether what author says is reason enough to look for an
 // error at the origin first.
@@ -30,11 +45,11 @@ func author(resp *probe.Response) string {
 		return "" // ESA's own codes, or it says itself what it did
 	}
 	if strings.HasPrefix(resp.Header.Get("X-Swift-Error"), "orig response") {
-		return "the origin; X-Swift-Error says that it answered so"
+		return originSaid
 	}
 	for _, name := range []string{"X-Powered-By", "X-Runtime", "X-AspNet-Version"} {
 		if resp.Header.Get(name) != "" {
-			return "most likely the origin's application, which sends " + name
+			return application + name
 		}
 	}
 	page := bytes.ToLower(resp.Body[:min(len(resp.Body), authorPart)])
@@ -42,7 +57,7 @@ func author(resp *probe.Response) string {
 		{"<center>nginx", "nginx"}, {"<center>openresty", "OpenResty"}, {"<address>apache", "Apache"},
 	} {
 		if bytes.Contains(page, []byte(server.mark)) {
-			return "most likely the origin's web server; the page is " + server.name + "'s own"
+			return webServer + server.name + itsOwn
 		}
 	}
 	if strings.Contains(resp.Header.Get("Content-Type"), "json") && bytes.HasPrefix(bytes.TrimSpace(page), []byte("{")) {

@@ -32,6 +32,7 @@ var chineseLabels = map[string]string{
 	"phase":              "阶段",
 	"POP":                "节点 POP",
 	"received":           "已接收",
+	"redirect":           "跳转",
 	"redirected to":      "跳转到",
 	"redirects":          "跳转",
 	"slow":               "缓慢",
@@ -45,15 +46,106 @@ var chineseLabels = map[string]string{
 	"waiting_room":       "等候室",
 }
 
-// inChinese puts the labels of evidence into Chinese.
+// chineseValues puts the values of evidence into Chinese where we wrote them
+// ourselves. Those that a server or the system wrote stay as they are, as do
+// causes: they are what people search for.
+var chineseValues = map[string]func(string) string{
+	"age":   inSeconds,
+	"chain": oneOf(map[string]string{"the certificate is self-signed": "自签名证书"}),
+	"cname": func(s string) string {
+		return strings.Replace(s, " (no known name of ESA)", "（不是已知的 ESA 域名）", 1)
+	},
+	"made by":   chineseAuthor,
+	"origin":    chineseOrigin,
+	"phase":     oneOf(chinesePhases),
+	"POP":       chinesePOP,
+	"received":  func(s string) string { return strings.Replace(s, " bytes of the body", " 字节正文", 1) },
+	"redirects": func(s string) string { return strings.Replace(s, ", the last to ", " 次，最后跳转到 ", 1) },
+	"time":      chineseTime,
+	"valid":     func(s string) string { return strings.Replace(s, " to ", " 至 ", 1) },
+	"via ESA":   oneOf(map[string]string{"yes": "是", "possible": "可能", "no": "否"}),
+}
+
+var chinesePhases = map[string]string{
+	"resolve": "域名解析", "connect": "建立连接", "tls": "TLS 握手", "request": "发送请求",
+	"processing": "等待应答", "transfer": "接收应答",
+}
+
+// oneOf translates the words that it knows.
+func oneOf(words map[string]string) func(string) string {
+	return func(s string) string {
+		if zh, ok := words[s]; ok {
+			return zh
+		}
+		return s
+	}
+}
+
+func inSeconds(s string) string { return strings.Replace(s, " s", " 秒", 1) }
+
+// chineseDuration is what Milliseconds wrote.
+func chineseDuration(s string) string {
+	if whole, ok := strings.CutSuffix(s, " ms"); ok {
+		return whole + " 毫秒"
+	}
+	if whole, ok := strings.CutSuffix(s, " s"); ok {
+		return whole + " 秒"
+	}
+	return s
+}
+
+// chineseTime is what phasesText wrote: "212 ms (connect 4.0 ms, tls 8.1 ms)".
+func chineseTime(s string) string {
+	whole, phases, ok := strings.Cut(strings.TrimSuffix(s, ")"), " (")
+	whole = chineseDuration(whole)
+	if !ok {
+		return whole
+	}
+	parts := strings.Split(phases, ", ")
+	for i, part := range parts {
+		if name, took, ok := strings.Cut(part, " "); ok {
+			parts[i] = oneOf(chinesePhases)(name) + " " + chineseDuration(took)
+		}
+	}
+	return whole + "（" + strings.Join(parts, "，") + "）"
+}
+
+// chineseOrigin is what originText wrote: "200 in 34 ms", or a cause behind it.
+func chineseOrigin(s string) string {
+	answer, rest, ok := strings.Cut(s, " in ")
+	if !ok {
+		return s
+	}
+	end := strings.IndexAny(rest, ",:")
+	if end < 0 {
+		end = len(rest)
+	}
+	took, why := rest[:end], rest[end:]
+	return answer + "，" + chineseDuration(took) + strings.Replace(why, ", ", "，", 1)
+}
+
+// chinesePOP is what popText wrote.
+func chinesePOP(s string) string {
+	if ip, ok := strings.CutPrefix(s, "node "); ok {
+		return "节点 " + ip
+	}
+	return strings.Replace(s, ", node ", "，节点 ", 1)
+}
+
+// inChinese puts evidence into Chinese, its labels and what of its values is ours.
 func inChinese(evidence []string) []string {
 	lines := make([]string, len(evidence))
 	for i, line := range evidence {
 		lines[i] = line
 		label, value, ok := strings.Cut(line, ": ")
-		if zh := chineseLabels[label]; ok && zh != "" {
-			lines[i] = zh + ": " + strings.ReplaceAll(value, ", want ", "，应为 ")
+		zh := chineseLabels[label]
+		if !ok || zh == "" {
+			continue
 		}
+		if ours := chineseValues[label]; ours != nil {
+			value = ours(value)
+		}
+		lines[i] = zh + ": " + strings.ReplaceAll(value, ", want ", "，应为 ")
 	}
 	return lines
 }

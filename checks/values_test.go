@@ -1,0 +1,36 @@
+package checks
+
+import "testing"
+
+// TestValuesInChinese holds that what the evidence says in our own words is
+// Chinese, and that what servers said is left alone.
+func TestValuesInChinese(t *testing.T) {
+	for _, tt := range []struct{ english, chinese string }{
+		{"status: 502 Bad Gateway, want 2xx", "状态码: 502 Bad Gateway，应为 2xx"},
+		{"made by: most likely the origin's web server; the page is nginx's own", "响应来源: 很可能是源站的 Web 服务器，页面出自 nginx"},
+		{"made by: most likely the origin's application, which sends X-Runtime", "响应来源: 很可能是源站应用，应答带有 X-Runtime"},
+		{"made by: the origin; X-Swift-Error says that it answered so", "响应来源: 源站（X-Swift-Error 表明是源站的应答）"},
+		{"origin: 200 in 34 ms", "源站: 200，34 毫秒"},
+		{"origin: 200 in 2.1 s, body_mismatch: 12 bytes, want shop in stock", "源站: 200，2.1 秒，body_mismatch: 12 bytes，应为 shop in stock"},
+		{"origin: connect_refused in 0.4 ms: 203.0.113.10:443: connection refused", "源站: connect_refused，0.4 毫秒: 203.0.113.10:443: connection refused"},
+		{"POP: de7, node 203.0.113.80", "节点 POP: de7，节点 203.0.113.80"},
+		{"POP: node 203.0.113.80", "节点 POP: 节点 203.0.113.80"},
+		{"POP: de7", "节点 POP: de7"},
+		{"age: 3600 s", "缓存时长: 3600 秒"},
+		{"via ESA: yes", "经过 ESA: 是"},
+		{"phase: processing", "阶段: 等待应答"},
+		{"received: 12 bytes of the body", "已接收: 12 字节正文"},
+		{"redirects: 2, the last to https://shop.example.com/en", "跳转: 2 次，最后跳转到 https://shop.example.com/en"},
+		{"time: 212 ms (connect 4.0 ms, tls 8.1 ms)", "耗时: 212 毫秒（建立连接 4.0 毫秒，TLS 握手 8.1 毫秒）"},
+		{"time: 12 s", "耗时: 12 秒"},
+		{"valid: 2026-01-01T00:00:00Z to 2027-01-01T00:00:00Z", "有效期: 2026-01-01T00:00:00Z 至 2027-01-01T00:00:00Z"},
+		{"cname: shop.example.com -> cdn.example.net (no known name of ESA)", "CNAME: shop.example.com -> cdn.example.net（不是已知的 ESA 域名）"},
+		{"chain: the certificate is self-signed", "证书链: 自签名证书"},
+		{"cause: connected and asked, but no answer within 10s", "原因: connected and asked, but no answer within 10s"},
+		{"X-Tengine-Error: denied by x, want y in 3 s", "X-Tengine-Error: denied by x, want y in 3 s"},
+	} {
+		if got := inChinese([]string{tt.english}); got[0] != tt.chinese {
+			t.Errorf("%s: got %s, want %s", tt.english, got[0], tt.chinese)
+		}
+	}
+}
