@@ -97,8 +97,18 @@ func inForce(all []mute) []mute {
 	return all[:n]
 }
 
-// covers tells whether the mute covers whatever the check may come to alert of.
-// sure is false when that depends on what it will be: its condition, say.
+// toldFrom is the location of the alerts that are told here; "" when that depends
+// on which of several agents sees a failure.
+func (s *Server) toldFrom() string {
+	if s.opts.Cluster != nil {
+		return ""
+	}
+	return s.opts.Location
+}
+
+// covers tells whether the mute covers whatever the check may come to alert of,
+// from a location, "" if that is not known. sure is false when it depends on what
+// the alert will be: its condition, say.
 func (m *mute) covers(site, location string, c *Check) (may, sure bool) {
 	sure = true
 	for i := range m.matchers {
@@ -111,7 +121,10 @@ func (m *mute) covers(site, location string, c *Check) (may, sure bool) {
 		case "check":
 			value = c.Name
 		case "location":
-			value = location
+			if value = location; value == "" {
+				sure = false
+				continue
+			}
 		case "condition", "severity", "fault":
 			sure = false
 			continue
@@ -139,7 +152,7 @@ func mutedBy(inForce []mute, site, location string, c *Check) *mute {
 // touches tells whether the mute may cover a check that fires in the incident.
 func (m *mute) touches(p *page, inc *incident.Incident) bool {
 	for _, a := range inc.Alerts {
-		if may, _ := m.covers(inc.Site, p.Location, &Check{Name: a.Check, Labels: a.Labels}); may && a.Firing {
+		if may, _ := m.covers(inc.Site, p.toldFrom, &Check{Name: a.Check, Labels: a.Labels}); may && a.Firing {
 			return true
 		}
 	}

@@ -332,7 +332,7 @@ func (p *page) rowOf(site, siteLink string, c *Check, look look, h *history) row
 		Available: availability(h.day), Reach: reach(h.day, p.now),
 	}
 	if look != muted() {
-		if m := mutedBy(p.inForce, site, p.Location, c); m != nil {
+		if m := mutedBy(p.inForce, site, p.toldFrom, c); m != nil {
 			row.Muted = m.Short()
 		}
 	}

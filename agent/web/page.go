@@ -101,11 +101,12 @@ type page struct {
 	Time     moment
 	Body     any
 
-	now     time.Time
-	content *Content
-	inForce []mute // the silences and maintenances in force
-	mutes   []mute // all of them
-	static  map[string]string
+	now      time.Time
+	content  *Content
+	inForce  []mute // the silences and maintenances in force
+	mutes    []mute // all of them
+	toldFrom string // see Server.toldFrom
+	static   map[string]string
 }
 
 // reloadEvery is how often a page without scripts comes anew for those who ask
@@ -120,6 +121,7 @@ func (s *Server) begin(r *http.Request, section, title string) *page {
 		Root: rootOf(r), Title: title, Section: section, Lang: "en", Icon: "ok",
 		Location: s.opts.Location, Version: s.opts.Version,
 		now: now, Time: momentOf(now, now), content: s.content.Load(), static: s.pages.hashes,
+		toldFrom: s.toldFrom(),
 	}
 	if err := s.opts.Ready(); err != nil {
 		p.Trouble = err.Error()

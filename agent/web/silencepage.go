@@ -106,7 +106,7 @@ func (p *page) muteRowOf(m *mute) muteRow {
 		before := n
 		for j := range site.Checks {
 			c := &site.Checks[j]
-			may, sure := m.covers(site.Name, p.Location, c)
+			may, sure := m.covers(site.Name, p.toldFrom, c)
 			if !may {
 				continue
 			}

@@ -26,6 +26,7 @@ type silenceJSON struct {
 	Until     time.Time `json:"until"`
 	Author    string    `json:"author"`
 	Comment   string    `json:"comment"`
+	Checks    *int      `json:"checks,omitempty"` // that it may cover, when it is added
 }
 
 func silenceOf(one *incident.Silence, now time.Time) silenceJSON {
@@ -126,8 +127,24 @@ func (s *Server) apiSilenceAdd(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		problem(w, r, http.StatusBadRequest, err.Error())
 	default:
-		writeJSON(w, r, http.StatusCreated, "application/json", silenceOf(&one, now))
+		added := silenceOf(&one, now)
+		added.Checks = s.mayCover(one.Matchers)
+		writeJSON(w, r, http.StatusCreated, "application/json", added)
 	}
+}
+
+// mayCover counts the checks whose alerts matchers may fit: none, and whoever
+// wrote them most likely mistyped.
+func (s *Server) mayCover(matchers []incident.Matcher) *int {
+	n, m := 0, mute{matchers: matchers}
+	for _, site := range s.content.Load().Sites {
+		for i := range site.Checks {
+			if may, _ := m.covers(site.Name, s.toldFrom(), &site.Checks[i]); may {
+				n++
+			}
+		}
+	}
+	return &n
 }
 
 // apiSilenceExpire ends a silence and answers with what it has become. One that

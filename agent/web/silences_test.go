@@ -79,6 +79,36 @@ func TestAPISilences(t *testing.T) {
 	}
 }
 
+// TestAPISilenceCounts holds that whoever mistypes a name is told that no check is
+// like that. What depends on the alert to come may fit.
+func TestAPISilenceCounts(t *testing.T) {
+	alone, among := newScene(t, nil), newClusterScene(t, newMates())
+	for _, tt := range []struct {
+		matchers string
+		sc       *scene
+		want     int
+	}{
+		{`"site=shop"`, alone, 2},
+		{`"site=shpo"`, alone, 0},
+		{`"check=login"`, alone, 1},
+		{`"team=storefront"`, alone, 3},
+		{`"team=storefronts"`, alone, 0},
+		{`"alertname=EsawatchCheckFailed"`, alone, 3},
+		{`"site=shop", "condition=522"`, alone, 2},
+		{`"location=fra-1"`, alone, 3},
+		{`"location=elsewhere"`, alone, 0},
+		{`"site=shop", "location=elsewhere"`, among, 2},
+	} {
+		added := decode[silenceJSON](t, tt.sc.ask(t, "POST", "", `{"matchers": [`+tt.matchers+`], "duration": "2h", "author": "ana"}`, nil), 201)
+		if added.Checks == nil {
+			t.Fatalf("%s: it is not said how many checks", tt.matchers)
+		}
+		if got := *added.Checks; got != tt.want {
+			t.Errorf("%s: %d checks, want %d", tt.matchers, got, tt.want)
+		}
+	}
+}
+
 // TestAPISilenceMutes: what is added is what the keeper decides by.
 func TestAPISilenceMutes(t *testing.T) {
 	sc := newScene(t, nil)

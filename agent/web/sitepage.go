@@ -122,7 +122,7 @@ func (s *Server) sitePage(w http.ResponseWriter, r *http.Request) {
 		v.Checks = append(v.Checks, view)
 	}
 	for i := range p.inForce {
-		if slices.ContainsFunc(site.Checks, func(c Check) bool { may, _ := p.inForce[i].covers(name, p.Location, &c); return may }) {
+		if slices.ContainsFunc(site.Checks, func(c Check) bool { may, _ := p.inForce[i].covers(name, p.toldFrom, &c); return may }) {
 			v.Mutes = append(v.Mutes, p.inForce[i])
 		}
 	}
@@ -194,7 +194,7 @@ func (p *page) checkOf(site string, c *Check, look look, h *history) checkView {
 		v.Run, v.Silence = p.Root.to("sites", site, "checks", c.Name, "run"), p.silenceLink(site, c.Name)
 	}
 	if look != muted() {
-		if m := mutedBy(p.inForce, site, p.Location, c); m != nil {
+		if m := mutedBy(p.inForce, site, p.toldFrom, c); m != nil {
 			v.Muted = m.Short()
 		}
 	}

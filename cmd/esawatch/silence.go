@@ -72,7 +72,7 @@ check, condition, severity, fault, location and those of the check.`,
 				return err
 			}
 			// The ID stands alone on its stream, for a script to keep.
-			fmt.Fprintf(cmd.ErrOrStderr(), "silenced until %s: %s\n", clock(added.Until), added.matchers())
+			fmt.Fprintf(cmd.ErrOrStderr(), "silenced until %s: %s%s\n", clock(added.Until), added.matchers(), added.covered())
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), printable(added.ID))
 			return err
 		},
@@ -159,6 +159,20 @@ type silence struct {
 	Until     time.Time `json:"until"`
 	Author    string    `json:"author"`
 	Comment   string    `json:"comment"`
+	Checks    *int      `json:"checks,omitempty"` // that it may cover, when it is added; nil = the agent does not tell
+}
+
+// covered says how many checks a silence that was added may cover.
+func (s *silence) covered() string {
+	switch {
+	case s.Checks == nil:
+		return ""
+	case *s.Checks == 0:
+		return "\nno check of the configuration is like that, so it mutes nothing now: see the names and labels"
+	case *s.Checks == 1:
+		return " (1 check)"
+	}
+	return fmt.Sprintf(" (%d checks)", *s.Checks)
 }
 
 func (s *silence) matchers() string { return printable(strings.Join(s.Matchers, " ")) }

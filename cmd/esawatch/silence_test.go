@@ -45,8 +45,11 @@ func TestSilencedOutageIsToldWhenTheSilenceEnds(t *testing.T) {
 	d.untilAsked(h.edge, 2)
 	added := d.silence("add", "site=shop", `condition=~"5.*"`, "--author", "ana", "--comment", "new origin")
 	long := strings.TrimSpace(added.out)
-	if !isSilenceID(long) || !strings.Contains(added.errors, `site="shop" condition=~"5.*"`) {
+	if !isSilenceID(long) || !strings.Contains(added.errors, `site="shop" condition=~"5.*" (1 check)`) {
 		t.Errorf("adding one prints %q and %q, want its ID and what is silenced", added.out, added.errors)
+	}
+	if typo := d.silence("add", "site=shpo"); !strings.Contains(typo.errors, "no check of the configuration is like that") {
+		t.Errorf("adding one with a mistyped site prints %q", typo.errors)
 	}
 	notTold := func(when string) {
 		t.Helper()
