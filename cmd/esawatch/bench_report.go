@@ -50,7 +50,8 @@ func (r *benchReport) writeText(out io.Writer) error {
 		r.Checks, r.IntervalSeconds, r.DurationSeconds, r.CPUs, r.Version, r.GoVersion)
 	p.line("target: %s", r.Target)
 	p.blank()
-	row("checks", "%d run, %d missed, %d failed", a.Runs, a.Missed, a.Failed)
+	row("checks", "%d run, %d missed, %d failed, since its start; %d answered while it was measured",
+		a.Runs, a.Missed, a.Failed, a.Done)
 	row("CPU per 1,000 checks", "%.3f s; bare loop %.3f s (%.3f before, %.3f after); ratio %.2f",
 		a.PerThousand, l.PerThousand, l.First.perThousand(), l.Second.perThousand(), r.CPURatio)
 	if failed := l.First.Failed + l.Second.Failed; failed > 0 {
