@@ -23,7 +23,7 @@ func newCatalog() *cobra.Command {
   esawatch catalog --output markdown > catalog.md`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := oneOf("lang", lang, "en", "zh"); err != nil {
+			if err := oneOf("lang", lang, languages...); err != nil {
 				return err
 			}
 			cat, err := catalog.Load()
@@ -80,7 +80,7 @@ func writeCatalogList(out io.Writer, views []catalog.View) error {
 }
 
 func writeCatalogEntry(out io.Writer, v catalog.View, lang string) error {
-	l := catalogLabels[lang]
+	l := labelsIn[lang]
 	p := &printer{out: out, width: terminalWidth(out)}
 	p.line("%s  %s", v.Condition, v.Title)
 	p.blank()
@@ -96,16 +96,8 @@ func writeCatalogEntry(out io.Writer, v catalog.View, lang string) error {
 	return p.err
 }
 
-// labels are the few words around an entry.
-type labels struct{ fault, owner, severity, doc, steps string }
-
-var catalogLabels = map[string]labels{
-	"en": {"fault", "owner", "severity", "more", "What to do first"},
-	"zh": {"故障域", "负责方", "严重级别", "文档", "先做什么"},
-}
-
 func writeCatalogMarkdown(out io.Writer, views []catalog.View, lang string) error {
-	l := catalogLabels[lang]
+	l := labelsIn[lang]
 	var b strings.Builder
 	for i, v := range views {
 		if i > 0 {

@@ -14,7 +14,7 @@ import (
 )
 
 func newCheck() *cobra.Command {
-	var output, failOn string
+	var output, failOn, lang string
 	cmd := &cobra.Command{
 		Use:   "check [SITE[/CHECK]...]",
 		Short: "Run the configured checks once, now",
@@ -26,6 +26,9 @@ func newCheck() *cobra.Command {
 				return err
 			}
 			if err := oneOf("fail-on", failOn, "fail", "degraded"); err != nil {
+				return err
+			}
+			if err := oneOf("lang", lang, languages...); err != nil {
 				return err
 			}
 			plan, err := loadPlan(cmd)
@@ -41,7 +44,10 @@ func newCheck() *cobra.Command {
 			if err := cmd.Context().Err(); err != nil {
 				return failed(fmt.Errorf("interrupted"))
 			}
-			if err := writeResults(cmd.OutOrStdout(), output, results); err != nil {
+			for i, c := range selected {
+				results[i] = c.In(lang, results[i])
+			}
+			if err := writeResults(cmd.OutOrStdout(), output, lang, results); err != nil {
 				return failed(err)
 			}
 			if anyWorse(results, failOn) {
@@ -52,6 +58,7 @@ func newCheck() *cobra.Command {
 		ValidArgsFunction: completeChecks,
 	}
 	cmd.Flags().StringVar(&output, "output", "text", "text or json")
+	cmd.Flags().StringVar(&lang, "lang", "en", "language of the diagnoses, en or zh")
 	cmd.Flags().StringVar(&failOn, "fail-on", "fail", "exit 1 at this outcome or worse: fail or degraded")
 	return cmd
 }

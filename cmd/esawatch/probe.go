@@ -21,7 +21,8 @@ import (
 
 // probeFlags are the flags of the command probe.
 type probeFlags struct {
-	output, origin, method, data   string
+	output, lang                   string
+	origin, method, data           string
 	connectTo, httpVersion, caFile string
 	header, expectStatus           []string
 	insecure                       bool
@@ -35,22 +36,26 @@ func newProbe() *cobra.Command {
 		Short: "Check a URL once with no configuration, and explain what is wrong",
 		Example: `  esawatch probe https://shop.example.com/
   esawatch probe https://shop.example.com/ --origin 203.0.113.10:443
+  esawatch probe https://shop.example.com/ --lang zh
   esawatch probe https://shop.example.com/api --method POST --data '{}' --header 'Content-Type: application/json'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := oneOf("output", f.output, "text", "json"); err != nil {
 				return err
 			}
+			if err := oneOf("lang", f.lang, languages...); err != nil {
+				return err
+			}
 			check, err := f.build(args[0])
 			if err != nil {
 				return err
 			}
-			result := check.Run(cmd.Context())
+			result := check.In(f.lang, check.Run(cmd.Context()))
 			if cmd.Context().Err() != nil {
 				return failed(fmt.Errorf("interrupted"))
 			}
 			result.Site, result.Check = "", "" // it belongs to no configuration
-			if err := writeResults(cmd.OutOrStdout(), f.output, []checks.Result{result}); err != nil {
+			if err := writeResults(cmd.OutOrStdout(), f.output, f.lang, []checks.Result{result}); err != nil {
 				return failed(err)
 			}
 			if result.Outcome == checks.Fail {
@@ -61,6 +66,7 @@ func newProbe() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.output, "output", "text", "text or json")
+	flags.StringVar(&f.lang, "lang", "en", "language of the diagnosis, en or zh")
 	flags.StringVar(&f.origin, "origin", "", "HOST:PORT of the origin, asked directly at the same moment")
 	flags.StringVar(&f.method, "method", "", "HTTP method (default GET, or POST with --data)")
 	flags.StringArrayVar(&f.header, "header", nil, "`\"Name: value\"`, repeatable")

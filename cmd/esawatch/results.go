@@ -9,8 +9,8 @@ import (
 	"github.com/esawatch/esawatch/checks"
 )
 
-// writeResults prints results as JSON or as text.
-func writeResults(out io.Writer, output string, results []checks.Result) error {
+// writeResults prints results as JSON or as text, in a language.
+func writeResults(out io.Writer, output, lang string, results []checks.Result) error {
 	if output == "json" {
 		return writeJSON(out, results)
 	}
@@ -19,13 +19,13 @@ func writeResults(out io.Writer, output string, results []checks.Result) error {
 		if i > 0 && (r.Diagnosis != nil || results[i-1].Diagnosis != nil) {
 			p.blank()
 		}
-		printResult(p, r)
+		printResult(p, labelsIn[lang], r)
 	}
 	return p.err
 }
 
 // printResult prints a line for a result and, unless it passed, its diagnosis.
-func printResult(p *printer, r checks.Result) {
+func printResult(p *printer, l labels, r checks.Result) {
 	p.line("%s  %s", p.paint(outcomeColor(r.Outcome), fmt.Sprintf("%-8s", strings.ToUpper(string(r.Outcome)))), resultLine(r))
 	d := r.Diagnosis
 	if d == nil {
@@ -35,26 +35,26 @@ func printResult(p *printer, r checks.Result) {
 	p.wrapped("  ", p.paint("1", string(d.Condition)+" "+d.Title))
 	p.wrapped("  ", d.Summary)
 	p.blank()
-	p.field("severity", string(d.Severity))
-	p.field("where", string(d.Fault))
-	p.field("owner", d.Owner)
-	p.field("verdict", d.Verdict)
+	p.field(l.severity, string(d.Severity))
+	p.field(l.where, string(d.Fault))
+	p.field(l.owner, d.Owner)
+	p.field(l.verdict, d.Verdict)
 	if len(d.Evidence) > 0 {
 		p.blank()
-		p.line("  Evidence")
+		p.line("  %s", l.evidence)
 		p.pairs("    ", d.Evidence)
 	}
 	if len(d.Steps) > 0 {
 		p.blank()
-		p.line("  What to do first")
+		p.line("  %s", l.steps)
 		for i, s := range d.Steps {
 			p.wrapped(fmt.Sprintf("    %d. ", i+1), s)
 		}
 	}
 	if d.RunbookURL != "" || d.DocURL != "" {
 		p.blank()
-		p.field("runbook", d.RunbookURL)
-		p.field("more", d.DocURL)
+		p.field(l.runbook, d.RunbookURL)
+		p.field(l.doc, d.DocURL)
 	}
 }
 
