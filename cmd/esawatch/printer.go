@@ -5,9 +5,10 @@ import (
 	"io"
 	"os"
 	"strings"
-	"unicode/utf8"
 
 	"golang.org/x/term"
+
+	"github.com/esawatch/esawatch/notify"
 )
 
 // printer writes wrapped text and remembers the first error.
@@ -34,7 +35,7 @@ func (p *printer) blank() { p.line("") }
 // field prints a label and its value, wrapped under itself; nothing without a value.
 func (p *printer) field(label, value string) {
 	if value != "" {
-		p.wrapped("  "+label+strings.Repeat(" ", max(10-columns(label), 0))+" ", value)
+		p.wrapped("  "+notify.Pad(label, 10)+" ", value)
 	}
 }
 
@@ -43,11 +44,11 @@ func (p *printer) pairs(indent string, lines []string) {
 	widest := 0
 	for _, line := range lines {
 		label, _, _ := strings.Cut(line, ": ")
-		widest = max(widest, min(columns(label), 24))
+		widest = max(widest, min(notify.Width(label), 24))
 	}
 	for _, line := range lines {
 		label, value, _ := strings.Cut(line, ": ")
-		p.wrapped(indent+label+strings.Repeat(" ", max(widest-columns(label), 0))+"  ", value)
+		p.wrapped(indent+notify.Pad(label, widest)+"  ", value)
 	}
 }
 
@@ -60,8 +61,11 @@ func (p *printer) steps(steps []string) {
 
 // wrapped prints text behind a prefix, its further lines indented by as much.
 func (p *printer) wrapped(prefix, text string) {
-	indent := strings.Repeat(" ", columns(prefix))
-	for _, line := range wrap(text, max(p.width-len(indent), 20)) {
+	indent := strings.Repeat(" ", notify.Width(prefix))
+	rest := strings.Join(strings.Fields(text), " ")
+	for more := true; more; more = rest != "" {
+		var line string
+		line, rest = notify.Split(rest, max(p.width-len(indent), 20))
 		p.line("%s%s", prefix, line)
 		prefix = indent
 	}
@@ -73,68 +77,6 @@ func (p *printer) paint(sgr, s string) string {
 		return s
 	}
 	return "\x1b[" + sgr + "m" + s + "\x1b[0m"
-}
-
-// wrap breaks text into lines of at most width columns, at spaces where it can
-// and, as in Chinese, between wide characters where there are none.
-func wrap(text string, width int) []string {
-	var lines []string
-	line, used := "", 0
-	for _, word := range strings.Fields(text) {
-		w := columns(word)
-		if used > 0 && used+1+w > width && !(hasWide(word) && used+8 < width) {
-			lines = append(lines, line)
-			line, used = "", 0
-		}
-		if used > 0 {
-			line += " "
-			used++
-		}
-		for hasWide(word) && used+w > width {
-			cut := cutColumns(word, width-used)
-			lines = append(lines, line+word[:cut])
-			line, used = "", 0
-			word = word[cut:]
-			w = columns(word)
-		}
-		line += word
-		used += w
-	}
-	return append(lines, line)
-}
-
-// columns is the width of s on a terminal.
-func columns(s string) int {
-	n := 0
-	for _, r := range s {
-		n += runeColumns(r)
-	}
-	return n
-}
-
-// runeColumns is 2 for the characters of Chinese text, else 1.
-func runeColumns(r rune) int {
-	if r >= 0x2e80 && r <= 0xffe6 && (r <= 0xa4cf || r >= 0xac00 && r <= 0xd7a3 || r >= 0xf900 && r <= 0xfaff || r >= 0xfe30 && r <= 0xfe6f || r >= 0xff00) {
-		return 2
-	}
-	return 1
-}
-
-func hasWide(s string) bool {
-	return strings.ContainsFunc(s, func(r rune) bool { return runeColumns(r) == 2 })
-}
-
-// cutColumns is the byte length of the longest start of s that fits, at least
-// one character.
-func cutColumns(s string, width int) int {
-	n := 0
-	for i, r := range s {
-		n += runeColumns(r)
-		if n > width && i > 0 {
-			return i
-		}
-	}
-	return max(len(s), utf8.RuneLen([]rune(s)[0]))
 }
 
 const defaultWidth = 100

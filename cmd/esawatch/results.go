@@ -66,10 +66,18 @@ func resultLine(r checks.Result) string {
 	}
 	answer := "no answer"
 	if r.StatusCode != 0 {
-		answer = fmt.Sprintf("%d over HTTP/%s", r.StatusCode, strings.TrimSuffix(r.HTTPVersion, ".0"))
+		answer = fmt.Sprintf("%d over HTTP/%s", r.StatusCode, httpVersion(r.HTTPVersion))
 	}
 	took := checks.Milliseconds(time.Duration(r.DurationSeconds * float64(time.Second)))
 	return fmt.Sprintf("%s %s  %s in %s", r.Method, name, answer, took)
+}
+
+// httpVersion is "2" of "2.0", as people say it.
+func httpVersion(v string) string {
+	if v == "1.0" {
+		return v
+	}
+	return strings.TrimSuffix(v, ".0")
 }
 
 func outcomeColor(o checks.Outcome) string {

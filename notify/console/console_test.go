@@ -132,20 +132,3 @@ func TestErrors(t *testing.T) {
 		t.Errorf("error %v, %d bytes written; want canceled and none", err, out.Len())
 	}
 }
-
-func TestSplit(t *testing.T) {
-	for _, test := range []struct{ text, head, rest string }{
-		{"", "", ""},
-		{"short", "short", ""},
-		{"exactly ten", "exactly", "ten"},
-		{"abcdefghij", "abcdefghij", ""},
-		{"abcdefghijkl", "abcdefghij", "kl"},
-		{"一二三四五六", "一二三四五", "六"},
-		{"ab 一二三四五", "ab 一二三", "四五"},
-		{"https://example.com/x then more", "https://example.com/x", "then more"},
-	} {
-		if head, rest := split(test.text, 10); head != test.head || rest != test.rest {
-			t.Errorf("split(%q) = %q, %q; want %q, %q", test.text, head, rest, test.head, test.rest)
-		}
-	}
-}

@@ -80,7 +80,7 @@ func (p *page) wrap(lead, indent, text string) { p.wrapPainted(lead, indent, tex
 func (p *page) wrapPainted(lead, indent, text string, painted int, color string) {
 	room := max(20, p.width-notify.Width(indent))
 	for {
-		head, rest := split(text, room)
+		head, rest := notify.Split(text, room)
 		n := min(max(0, painted), len(head))
 		p.line(lead + p.paint(color, head[:n]) + head[n:])
 		if rest == "" {
@@ -89,31 +89,4 @@ func (p *page) wrapPainted(lead, indent, text string, painted int, color string)
 		painted -= len(text) - len(rest)
 		lead, text = indent, rest
 	}
-}
-
-// split breaks text within room columns: at the last space, or before a Chinese
-// character. A word that is longer is left whole when it is an address, which
-// must stay clickable, and broken otherwise.
-func split(text string, room int) (head, rest string) {
-	columns, at := 0, 0
-	for i, r := range text {
-		wide := notify.Width(string(r))
-		if i > 0 && (r == ' ' || wide == 2) {
-			at = i
-		}
-		if columns += wide; columns <= room {
-			continue
-		}
-		if at == 0 {
-			at = i
-			if strings.Contains(text[:i], "://") {
-				at = i + len(text[i:])
-				if end := strings.IndexByte(text[i:], ' '); end >= 0 {
-					at = i + end
-				}
-			}
-		}
-		return text[:at], strings.TrimPrefix(text[at:], " ")
-	}
-	return text, ""
 }
