@@ -52,7 +52,7 @@ func (m *checkMaker) check(site *config.Site, c *config.Check, cat *catalog.Cata
 	}
 	check := &checks.Check{
 		Site: c.Site, Name: c.Name, Location: m.id.Location,
-		URL: c.URL, Method: c.Method,
+		URL: probe.ShownURL(c.URL), Method: c.Method,
 		Catalog: cat, Severity: c.Severity, RunbookURL: c.RunbookURL,
 	}
 	expect := expectOf(&c.Expect)
@@ -108,7 +108,7 @@ func (m *checkMaker) addOrigin(check *checks.Check, site *config.Site, req probe
 		// where to go, so the URL needs none.
 		u.Host = u.Hostname()
 		req.URL = u.String()
-		leg.URL = req.URL
+		leg.URL = probe.ShownURL(req.URL)
 	}
 	origin, err := m.probes.New(originRequest(req, o, u.Scheme))
 	if err != nil {

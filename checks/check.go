@@ -244,8 +244,7 @@ func firstOf(failures []assert.Failure) catalog.Condition {
 }
 
 // In returns a result of this check with its diagnosis in a language, "en" or
-// "zh". Values of the evidence stay as they were seen; its labels are put into
-// the language.
+// "zh". What servers and the system said stays in the evidence as it was seen.
 func (c *Check) In(lang string, r Result) Result {
 	if r.Diagnosis == nil || lang != "zh" {
 		return r

@@ -1,6 +1,11 @@
 package checks
 
-import "strings"
+import (
+	"slices"
+	"strings"
+
+	"github.com/esawatch/esawatch/checks/catalog"
+)
 
 // chineseLabels are the labels of the evidence in Chinese. Those of headers stay.
 var chineseLabels = map[string]string{
@@ -46,52 +51,11 @@ var chineseLabels = map[string]string{
 	"waiting_room":       "等候室",
 }
 
-// chineseValues puts the values of evidence into Chinese where we wrote them
-// ourselves. Those that a server or the system wrote stay as they are, as do
-// causes: they are what people search for.
+// chineseValues puts into Chinese what is more than a sentence.
 var chineseValues = map[string]func(string) string{
-	"age":   inSeconds,
-	"chain": oneOf(map[string]string{"the certificate is self-signed": "自签名证书"}),
-	"cname": func(s string) string {
-		return strings.Replace(s, " (no known name of ESA)", "（不是已知的 ESA 域名）", 1)
-	},
-	"made by":   chineseAuthor,
-	"origin":    chineseOrigin,
-	"phase":     oneOf(chinesePhases),
-	"POP":       chinesePOP,
-	"received":  func(s string) string { return strings.Replace(s, " bytes of the body", " 字节正文", 1) },
-	"redirects": func(s string) string { return strings.Replace(s, ", the last to ", " 次，最后跳转到 ", 1) },
-	"time":      chineseTime,
-	"valid":     func(s string) string { return strings.Replace(s, " to ", " 至 ", 1) },
-	"via ESA":   oneOf(map[string]string{"yes": "是", "possible": "可能", "no": "否"}),
-}
-
-var chinesePhases = map[string]string{
-	"resolve": "域名解析", "connect": "建立连接", "tls": "TLS 握手", "request": "发送请求",
-	"processing": "等待应答", "transfer": "接收应答",
-}
-
-// oneOf translates the words that it knows.
-func oneOf(words map[string]string) func(string) string {
-	return func(s string) string {
-		if zh, ok := words[s]; ok {
-			return zh
-		}
-		return s
-	}
-}
-
-func inSeconds(s string) string { return strings.Replace(s, " s", " 秒", 1) }
-
-// chineseDuration is what Milliseconds wrote.
-func chineseDuration(s string) string {
-	if whole, ok := strings.CutSuffix(s, " ms"); ok {
-		return whole + " 毫秒"
-	}
-	if whole, ok := strings.CutSuffix(s, " s"); ok {
-		return whole + " 秒"
-	}
-	return s
+	"made by": chineseAuthor,
+	"origin":  chineseOrigin,
+	"time":    chineseTime,
 }
 
 // chineseTime is what phasesText wrote: "212 ms (connect 4.0 ms, tls 8.1 ms)".
@@ -104,48 +68,75 @@ func chineseTime(s string) string {
 	parts := strings.Split(phases, ", ")
 	for i, part := range parts {
 		if name, took, ok := strings.Cut(part, " "); ok {
-			parts[i] = oneOf(chinesePhases)(name) + " " + chineseDuration(took)
+			parts[i] = inSentence("phase", name) + " " + chineseDuration(took)
 		}
 	}
 	return whole + "（" + strings.Join(parts, "，") + "）"
 }
 
-// chineseOrigin is what originText wrote: "200 in 34 ms", or a cause behind it.
+// chineseDuration is what Milliseconds wrote.
+func chineseDuration(s string) string {
+	if whole, ok := strings.CutSuffix(s, " ms"); ok {
+		return whole + " 毫秒"
+	}
+	if whole, ok := strings.CutSuffix(s, " s"); ok {
+		return whole + " 秒"
+	}
+	return s
+}
+
+// chineseOrigin is what originText wrote: "200 in 34 ms", or why behind it.
 func chineseOrigin(s string) string {
 	answer, rest, ok := strings.Cut(s, " in ")
 	if !ok {
 		return s
 	}
-	end := strings.IndexAny(rest, ",:")
-	if end < 0 {
-		end = len(rest)
+	took, why, ok := strings.Cut(rest, ": ")
+	took, condition, failed := strings.Cut(took, ", ")
+	text := answer + "，" + chineseDuration(took)
+	if failed {
+		text += "，" + condition
 	}
-	took, why := rest[:end], rest[end:]
-	return answer + "，" + chineseDuration(took) + strings.Replace(why, ", ", "，", 1)
+	if ok {
+		text += ": " + chineseWants(inSentence("cause", why))
+	}
+	return text
 }
 
-// chinesePOP is what popText wrote.
-func chinesePOP(s string) string {
-	if ip, ok := strings.CutPrefix(s, "node "); ok {
-		return "节点 " + ip
+// chineseWants is what gotWant wrote: "404 Not Found, want 2xx".
+func chineseWants(s string) string {
+	at := strings.LastIndex(s, wants)
+	if at < 0 {
+		return s
 	}
-	return strings.Replace(s, ", node ", "，节点 ", 1)
+	return inSentence("got", s[:at]) + "，应为 " + inSentence("want", s[at+len(wants):])
+}
+
+// expectations are the labels, beside the status, under which gotWant writes.
+var expectations = []catalog.Condition{
+	catalog.BodyMismatch, catalog.HeaderMismatch, catalog.JSONMismatch, catalog.ExprMismatch, catalog.Slow, catalog.TLSExpiring,
+	catalog.UnexpectedStatus, catalog.Challenge, catalog.WaitingRoom, catalog.Stale, catalog.NotViaESA,
 }
 
 // inChinese puts evidence into Chinese, its labels and what of its values is ours.
+// Those that a server or the system wrote stay as they are.
 func inChinese(evidence []string) []string {
 	lines := make([]string, len(evidence))
 	for i, line := range evidence {
 		lines[i] = line
 		label, value, ok := strings.Cut(line, ": ")
 		zh := chineseLabels[label]
-		if !ok || zh == "" {
+		switch ours := chineseValues[label]; {
+		case !ok, zh == "":
 			continue
-		}
-		if ours := chineseValues[label]; ours != nil {
+		case ours != nil:
 			value = ours(value)
+		case label == "status", slices.Contains(expectations, catalog.Condition(label)):
+			value = chineseWants(value)
+		default:
+			value = inSentence(label, value)
 		}
-		lines[i] = zh + ": " + strings.ReplaceAll(value, ", want ", "，应为 ")
+		lines[i] = zh + ": " + value
 	}
 	return lines
 }

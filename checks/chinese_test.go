@@ -1,9 +1,11 @@
 package checks_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/esawatch/esawatch/checks"
 	"github.com/esawatch/esawatch/checks/assert"
@@ -75,6 +77,8 @@ func TestResultInChinese(t *testing.T) {
 func TestNotesInChinese(t *testing.T) {
 	for _, request := range []probe.Request{
 		secured(t, time.Now().Add(-time.Hour), "shop.invalid"),
+		secured(t, time.Now().Add(-72*time.Hour), "shop.invalid"),
+		secured(t, time.Now().Add(time.Hour), "other.invalid"),
 		{URL: "http://" + listener(t, ""), Timeout: 100 * time.Millisecond},
 	} {
 		p, err := probe.New(request)
@@ -83,13 +87,19 @@ func TestNotesInChinese(t *testing.T) {
 		}
 		c := checkOf(t, p, nil, assert.Expect{ViaESA: "true"})
 		for _, line := range c.In("zh", c.Run(t.Context())).Diagnosis.Evidence {
-			if label, _, _ := strings.Cut(line, ": "); strings.Trim(label, "abcdefghijklmnopqrstuvwxyz _") == "" {
+			label, value, _ := strings.Cut(line, ": ")
+			if strings.Trim(label, "abcdefghijklmnopqrstuvwxyz _") == "" {
 				t.Errorf("no Chinese label: %s", line)
+			}
+			if ours := []string{"原因", "证书链", "时限", "有效期", "耗时", "阶段"}; slices.Contains(ours, label) && !strings.ContainsFunc(value, isHan) {
+				t.Errorf("no Chinese value: %s", line)
 			}
 		}
 		p.Close()
 	}
 }
+
+func isHan(r rune) bool { return unicode.Is(unicode.Han, r) }
 
 func TestHiddenOutageInChinese(t *testing.T) {
 	edge, err := edgetest.New(edgetest.Options{})

@@ -66,11 +66,14 @@ func evidence(edge *probe.Response, failures []assert.Failure,
 	return e
 }
 
+// wants stands between what was met and what had been expected.
+const wants = ", want "
+
 func gotWant(got, want string) string {
 	if want == "" {
 		return got
 	}
-	return got + ", want " + want
+	return got + wants + want
 }
 
 func statusText(code int) string {

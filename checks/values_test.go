@@ -12,6 +12,7 @@ func TestValuesInChinese(t *testing.T) {
 		{"made by: the origin; X-Swift-Error says that it answered so", "响应来源: 源站（X-Swift-Error 表明是源站的应答）"},
 		{"origin: 200 in 34 ms", "源站: 200，34 毫秒"},
 		{"origin: 200 in 2.1 s, body_mismatch: 12 bytes, want shop in stock", "源站: 200，2.1 秒，body_mismatch: 12 bytes，应为 shop in stock"},
+		{"origin: 404 Not Found in 2.1 ms", "源站: 404 Not Found，2.1 毫秒"},
 		{"origin: connect_refused in 0.4 ms: 203.0.113.10:443: connection refused", "源站: connect_refused，0.4 毫秒: 203.0.113.10:443: connection refused"},
 		{"POP: de7, node 203.0.113.80", "节点 POP: de7，节点 203.0.113.80"},
 		{"POP: node 203.0.113.80", "节点 POP: 节点 203.0.113.80"},
@@ -26,7 +27,14 @@ func TestValuesInChinese(t *testing.T) {
 		{"valid: 2026-01-01T00:00:00Z to 2027-01-01T00:00:00Z", "有效期: 2026-01-01T00:00:00Z 至 2027-01-01T00:00:00Z"},
 		{"cname: shop.example.com -> cdn.example.net (no known name of ESA)", "CNAME: shop.example.com -> cdn.example.net（不是已知的 ESA 域名）"},
 		{"chain: the certificate is self-signed", "证书链: 自签名证书"},
-		{"cause: connected and asked, but no answer within 10s", "原因: connected and asked, but no answer within 10s"},
+		{"cause: connect 203.0.113.10:443: connection refused", "原因: connect 203.0.113.10:443: connection refused"},
+		{"cause: connected and asked, but no answer within 10s", "原因: 已连接并发出请求，但 10s 内没有应答"},
+		{"cause: odd, want in 3 s", "原因: odd, want in 3 s"},
+		{"origin: connect_timeout in 10 s: connect 203.0.113.10:443: no answer within 10s", "源站: connect_timeout，10 秒: 连接 203.0.113.10:443：10s 内没有应答"},
+		{"slow: 2.1s, want at most 2s", "缓慢: 2.1s，应为 不超过 2s"},
+		{"tls_expiring: expires on 2026-12-01T00:00:00Z, in 3 days, want valid for at least 14 days", "证书即将到期: 2026-12-01T00:00:00Z 到期，还有 3 天，应为 至少还有 14 天"},
+		{"body_mismatch: 12 bytes: a, want b, want shop", "正文不符: 12 bytes: a, want b，应为 shop"},
+		{"header_mismatch: no", "响应头不符: no"},
 		{"X-Tengine-Error: denied by x, want y in 3 s", "X-Tengine-Error: denied by x, want y in 3 s"},
 	} {
 		if got := inChinese([]string{tt.english}); got[0] != tt.chinese {

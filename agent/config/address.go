@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/esawatch/esawatch/checks/probe"
 )
 
 // checkAddress judges what names a place in the network.
@@ -78,9 +80,10 @@ func parseURL(v string, schemes []string) (*url.URL, *problem) {
 	return u, nil
 }
 
-// redactURL hides what may be a password. In what does not parse that is all
-// before an @.
+// redactURL hides what may be a password, or open something. In what does not parse
+// that is all before an @.
 func redactURL(v string) string {
+	v = probe.ShownURL(v)
 	end := len(v)
 	if u, err := url.Parse(v); err == nil && u.Host != "" {
 		if u.User == nil {
@@ -106,7 +109,7 @@ func redactURL(v string) string {
 func checkPageURL(v string) *problem {
 	u, p := checkURL(v, "http", "https")
 	if p == nil && u.Fragment != "" {
-		p = newProblem("a fragment is never sent", "%s has a fragment", quote(v))
+		p = newProblem("a fragment is never sent", "%s has a fragment", quote(probe.ShownURL(v)))
 	}
 	return p
 }
@@ -118,7 +121,7 @@ func checkBaseURL(v string) *problem {
 		return p
 	}
 	if u.RawQuery != "" || u.Fragment != "" || u.ForceQuery || strings.HasSuffix(v, "#") {
-		return newProblem("a query belongs into a check's path or url", "%s has a query or a fragment", quote(v))
+		return newProblem("a query belongs into a check's path or url", "%s has a query or a fragment", quote(probe.ShownURL(v)))
 	}
 	return nil
 }
@@ -131,17 +134,17 @@ func checkProxyURL(v string) *problem {
 
 func checkPath(v string) *problem {
 	if !strings.HasPrefix(v, "/") {
-		return newProblem("did you mean "+quote("/"+v)+"? another host goes into url", "%s does not begin with /", quote(v))
+		return newProblem("did you mean "+quote("/"+probe.ShownURL(v))+"? another host goes into url", "%s does not begin with /", quote(probe.ShownURL(v)))
 	}
 	if strings.ContainsFunc(v, func(r rune) bool { return unicode.IsControl(r) || r == ' ' }) {
-		return newProblem("encode white space as %20", "%s is not a path", quote(v))
+		return newProblem("encode white space as %20", "%s is not a path", quote(probe.ShownURL(v)))
 	}
 	u, err := url.Parse("http://host.invalid" + v)
 	if err != nil {
-		return newProblem("a plain % is written %25", "%s is not a path", quote(v))
+		return newProblem("a plain % is written %25", "%s is not a path", quote(probe.ShownURL(v)))
 	}
 	if u.Fragment != "" {
-		return newProblem("a fragment is never sent", "%s has a fragment", quote(v))
+		return newProblem("a fragment is never sent", "%s has a fragment", quote(probe.ShownURL(v)))
 	}
 	return nil
 }

@@ -66,7 +66,7 @@ func (c *Common) New(req Request) (*Probe, error) {
 // mannerOf finds or makes the manner of a request. One with a secret or a body
 // of its own has it for itself.
 func (c *Common) mannerOf(req *Request, target *url.URL) (*manner, error) {
-	own := len(req.Body) > 0 || target.User != nil ||
+	own := len(req.Body) > 0 || target.User != nil || len(querySecrets(target.RawQuery)) > 0 ||
 		req.Auth.BasicPassword != nil || req.Auth.Bearer != nil || req.Auth.OAuth2 != nil
 	if own {
 		return c.newManner(req, target)

@@ -48,6 +48,7 @@ func (c *Common) newManner(req *Request, target *url.URL) (*manner, error) {
 		}
 		m.secrets.add(m.proxy.secrets...)
 	}
+	m.secrets.add(querySecrets(target.RawQuery)...)
 	m.prepareHeader()
 	m.prepareUser(target.User)
 	// The files of the handshake are read now, so that a mistake shows at once.

@@ -1,0 +1,31 @@
+package probe
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestShownURL(t *testing.T) {
+	for _, tt := range []struct{ url, want string }{
+		{"https://shop.example.com/", "https://shop.example.com/"},
+		{"https://shop.example.com/?", "https://shop.example.com/?"},
+		{"https://shop.example.com/a?q=shoes-and-more&page=12345678", "https://shop.example.com/a?q=shoes-and-more&page=12345678"},
+		{"https://shop.example.com/a?token=abcdefgh12&q=x", "https://shop.example.com/a?token=SECRET&q=x"},
+		{"https://shop.example.com/a?q=%2F&auth_key=1609459200-0-0-aabb#x", "https://shop.example.com/a?q=%2F&auth_key=SECRET"},
+		{"https://shop.example.com/a?apiKey=abcdefgh12&X-Amz-Signature=aabbccddee&X-Amz-Date=20260101T000000Z", "https://shop.example.com/a?apiKey=SECRET&X-Amz-Signature=SECRET&X-Amz-Date=20260101T000000Z"},
+		{"https://shop.example.com/a?access%5Ftoken=a%2Fbcdefgh", "https://shop.example.com/a?access%5Ftoken=SECRET"},
+		{"https://shop.example.com/a?tokens=true&key=de&monkey=abcdefgh12&design=abcdefgh12", "https://shop.example.com/a?tokens=true&key=de&monkey=abcdefgh12&design=abcdefgh12"},
+		{"https://shop.example.com/a?password=correct horse", "https://shop.example.com/a?password=SECRET"},
+	} {
+		if got := ShownURL(tt.url); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.url, got, tt.want)
+		}
+	}
+}
+
+func TestQuerySecrets(t *testing.T) {
+	got := querySecrets("q=abcdefgh12&token=a%2Fbcdefgh&sid=12345678")
+	if want := []string{"a%2Fbcdefgh", "a/bcdefgh", "12345678"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
