@@ -22,10 +22,11 @@ const (
 	// signOriginMade: ESA passes on what an origin's server or application made,
 	// and the origin was not asked itself.
 	signOriginMade
-	// signOriginMade500 and signOriginMade502: the same, where the entry's words
-	// would not fit it.
+	// The same for those whose entry leaves open who made them.
 	signOriginMade500
 	signOriginMade502
+	signOriginMade503
+	signOriginMade504
 	// signRedirected: a redirect led to another host or port, and this is about that.
 	signRedirected
 	// signForeign: what only ESA says comes from something that is not ESA.
@@ -43,6 +44,8 @@ var signNames = [numSigns]string{
 	signOriginMade:    "origin_made",
 	signOriginMade500: "origin_made_500",
 	signOriginMade502: "origin_made_502",
+	signOriginMade503: "origin_made_503",
+	signOriginMade504: "origin_made_504",
 	signRedirected:    "redirected",
 	signForeign:       "foreign",
 }
@@ -85,6 +88,10 @@ func originMade(code int) sign {
 		return signOriginMade500
 	case 502:
 		return signOriginMade502
+	case 503:
+		return signOriginMade503
+	case 504:
+		return signOriginMade504
 	}
 	return signOriginMade
 }
