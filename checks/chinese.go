@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -94,23 +95,37 @@ func chineseOrigin(s string) string {
 	took, why, ok := strings.Cut(rest, ": ")
 	took, condition, failed := strings.Cut(took, ", ")
 	text := answer + "，" + chineseDuration(took)
-	if failed {
-		text += "，" + condition
-	}
-	if ok {
-		text += ": " + chineseWants(inSentence("cause", why))
+	switch {
+	case failed:
+		return text + "，" + cmp.Or(chineseLabels[condition], condition) + ": " + chineseWants(why)
+	case ok:
+		return text + ": " + inSentence("cause", why)
 	}
 	return text
 }
 
-// chineseWants is what gotWant wrote: "404 Not Found, want 2xx".
+// chineseWants is what gotWant wrote: "404 Not Found, want 2xx". Either side may
+// quote the word itself, so that one of our own sentences behind it counts most.
 func chineseWants(s string) string {
-	at := strings.LastIndex(s, wants)
-	if at < 0 {
-		return s
+	first := strings.Index(s, wants)
+	if first < 0 {
+		return inSentence("got", s)
 	}
-	return inSentence("got", s[:at]) + "，应为 " + inSentence("want", s[at+len(wants):])
+	for at := first; ; {
+		want := s[at+len(wants):]
+		if zh := inSentence("want", want); zh != want {
+			return inSentence("got", s[:at]) + wantsInChinese + zh
+		}
+		next := strings.Index(want, wants)
+		if next < 0 {
+			break
+		}
+		at += len(wants) + next
+	}
+	return inSentence("got", s[:first]) + wantsInChinese + s[first+len(wants):]
 }
+
+const wantsInChinese = "，应为 "
 
 // expectations are the labels, beside the status, under which gotWant writes.
 var expectations = []catalog.Condition{

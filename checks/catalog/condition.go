@@ -101,6 +101,9 @@ func Faults() []Fault {
 		FaultFunction, FaultSecurity, FaultPlatform, FaultNetwork, FaultContent}
 }
 
+// Severities lists every severity, the quietest first.
+func Severities() []Severity { return []Severity{Info, Warning, Critical} }
+
 // Severity says how loudly a condition is told.
 type Severity string
 
