@@ -43,13 +43,18 @@ func breaks(before, after rune) bool {
 	return before != ' ' && !strings.ContainsRune(closing, after) && !strings.ContainsRune(opening, before)
 }
 
-// wholeWord is where to break a word that is too long, at i unless it is an address.
+// wholeWord is where to break a word that is too long, at i unless it is an address:
+// then behind that.
 func wholeWord(text string, i int) int {
 	if !strings.Contains(text[:i], "://") {
 		return i
 	}
-	if end := strings.IndexByte(text[i:], ' '); end >= 0 {
-		return i + end
+	before, _ := utf8.DecodeLastRuneInString(text[:i])
+	for j, r := range text[i:] {
+		if r == ' ' || breaks(before, r) {
+			return i + j
+		}
+		before = r
 	}
 	return len(text)
 }

@@ -1,6 +1,9 @@
 package notify
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestSplit(t *testing.T) {
 	for _, test := range []struct{ text, head, rest string }{
@@ -19,6 +22,8 @@ func TestSplit(t *testing.T) {
 		{"一二 http://example.com/。三", "一二", "http://example.com/。三"},
 		{"先执行命令`id`。", "先执行命令", "`id`。"},
 		{"。。。。。。", "。。。。。", "。"},
+		{"https://example.com/x，是在后者那里", "https://example.com/x，", "是在后者那里"},
+		{"https://example.com/x那里", "https://example.com/x", "那里"},
 	} {
 		if head, rest := Split(test.text, 10); head != test.head || rest != test.rest {
 			t.Errorf("Split(%q) = %q, %q; want %q, %q", test.text, head, rest, test.head, test.rest)
@@ -26,7 +31,8 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// FuzzSplit holds that nothing is lost but a space, and that it comes to an end.
+// FuzzSplit holds that nothing is lost but a space, that it comes to an end, and
+// that what is no address fits.
 func FuzzSplit(f *testing.F) {
 	f.Add("在源站看此刻的错误日志：`tail -n 50 /var/log/nginx/error.log`。", 20)
 	f.Add("（（（（", 1)
@@ -39,6 +45,9 @@ func FuzzSplit(f *testing.F) {
 			}
 			if len(left) >= len(rest) {
 				t.Fatalf("%q, %d: nothing was taken off", rest, room)
+			}
+			if room >= 2 && Width(head) > room && !strings.Contains(head, "://") {
+				t.Fatalf("%q, %d: %q takes %d", rest, room, head, Width(head))
 			}
 			rest = left
 		}
