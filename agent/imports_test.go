@@ -33,6 +33,7 @@ var rooms = map[string]map[string]string{
 		"checks/catalog":       "catalog prints it",
 		"checks/probe":         "probe names the flag of a setting that cannot be used",
 		"checks/edgetest":      "demo shows a simulated edge that breaks",
+		"notify":               "lines and words of a terminal are those of the console receiver",
 	},
 
 	"agent": {

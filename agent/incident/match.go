@@ -145,14 +145,20 @@ func (a *Alert) label(site, name string) string {
 	case "severity":
 		return string(a.Severity)
 	case "location":
-		if len(a.Spread) > 0 {
-			return a.Spread[0] // as it is told
-		}
-		return a.Result.Location
+		return a.ToldFrom()
 	case "fault":
 		return string(a.fault())
 	}
 	return a.Labels[name]
+}
+
+// ToldFrom is the place that the alert is labelled with. Of several it is the
+// first that saw it: a label that changes would make it another alert.
+func (a *Alert) ToldFrom() string {
+	if len(a.Spread) > 0 {
+		return a.Spread[0]
+	}
+	return a.Result.Location
 }
 
 func (a *Alert) fault() catalog.Fault {

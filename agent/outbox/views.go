@@ -70,15 +70,6 @@ func (w writer) single(inc *incident.Incident, a *incident.Alert) []string {
 	return []string{fmt.Sprintf(w.phrases.single, a.Result.Location)}
 }
 
-// location is the place that an alert is labelled with. Of several it is the
-// first that saw it: a label that changes would make it another alert.
-func location(a *incident.Alert) string {
-	if len(a.Spread) > 0 {
-		return a.Spread[0]
-	}
-	return a.Result.Location
-}
-
 // mergedInto says what becomes of an incident that an agent told alone, once it
 // can ask the others again.
 func (w writer) mergedInto(inc *incident.Incident) string {

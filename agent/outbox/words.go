@@ -105,7 +105,7 @@ func (w writer) alert(inc *incident.Incident, a *incident.Alert) notify.Alert {
 	alert := notify.Alert{
 		Check:      a.Check,
 		URL:        r.URL,
-		Location:   location(a),
+		Location:   a.ToldFrom(),
 		Firing:     a.Firing,
 		Flapping:   a.Firing && a.Flapping,
 		Since:      a.Since,

@@ -83,7 +83,7 @@ func (s *Server) incidentPage(w http.ResponseWriter, r *http.Request) {
 		v.Alerts = append(v.Alerts, row)
 	}
 	for i := range p.inForce {
-		if inc.Open() && p.inForce[i].touches(p, &inc) {
+		if inc.Open() && p.inForce[i].touches(&inc) {
 			v.Mutes = append(v.Mutes, p.inForce[i])
 		}
 	}

@@ -150,9 +150,9 @@ func mutedBy(inForce []mute, site, location string, c *Check) *mute {
 }
 
 // touches tells whether the mute may cover a check that fires in the incident.
-func (m *mute) touches(p *page, inc *incident.Incident) bool {
+func (m *mute) touches(inc *incident.Incident) bool {
 	for _, a := range inc.Alerts {
-		if may, _ := m.covers(inc.Site, p.toldFrom, &Check{Name: a.Check, Labels: a.Labels}); may && a.Firing {
+		if may, _ := m.covers(inc.Site, a.ToldFrom(), &Check{Name: a.Check, Labels: a.Labels}); may && a.Firing {
 			return true
 		}
 	}

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"net/http"
 	"regexp/syntax"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/esawatch/esawatch/agent/config"
 	"github.com/esawatch/esawatch/agent/incident"
+	"github.com/esawatch/esawatch/checks/catalog"
 )
 
 // maxSilenceBody bounds what is read of a request for a silence, in bytes. As
@@ -136,8 +138,11 @@ func (s *Server) apiSilenceAdd(w http.ResponseWriter, r *http.Request) {
 // mayCover counts the checks whose alerts matchers may fit: none, and whoever
 // wrote them most likely mistyped.
 func (s *Server) mayCover(matchers []incident.Matcher) *int {
-	n, m := 0, mute{matchers: matchers}
-	for _, site := range s.content.Load().Sites {
+	n, m, c := 0, mute{matchers: matchers}, s.content.Load()
+	if slices.ContainsFunc(matchers, func(one incident.Matcher) bool { return !possible(one, c.Catalog) }) {
+		return &n
+	}
+	for _, site := range c.Sites {
 		for i := range site.Checks {
 			if may, _ := m.covers(site.Name, s.toldFrom(), &site.Checks[i]); may {
 				n++
@@ -145,6 +150,29 @@ func (s *Server) mayCover(matchers []incident.Matcher) *int {
 		}
 	}
 	return &n
+}
+
+// possible tells whether the label of a matcher, if it depends on what a check
+// will alert of, can come to fit.
+func possible(m incident.Matcher, cat *catalog.Catalog) bool {
+	switch m.Name {
+	case "severity":
+		return anyFits(m, catalog.Severities())
+	case "fault":
+		return anyFits(m, catalog.Faults())
+	case "condition":
+		for code := 400; code < 600; code++ {
+			if m.Fits(strconv.Itoa(code)) {
+				return true
+			}
+		}
+		return anyFits(m, cat.Conditions())
+	}
+	return true
+}
+
+func anyFits[T ~string](m incident.Matcher, values []T) bool {
+	return slices.ContainsFunc(values, func(v T) bool { return m.Fits(string(v)) })
 }
 
 // apiSilenceExpire ends a silence and answers with what it has become. One that

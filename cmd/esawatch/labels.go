@@ -15,7 +15,7 @@ var labelsIn = map[string]labels{
 		evidence: "Evidence", steps: "What to do first",
 	},
 	"zh": {
-		fault: "故障域", where: "故障域", owner: "负责方", severity: "严重级别", verdict: "判断", doc: "文档", runbook: "运维手册",
+		fault: "故障域", where: "故障位置", owner: "负责方", severity: "严重级别", verdict: "判断", doc: "文档", runbook: "运维手册",
 		evidence: "证据", steps: "先做什么",
 	},
 }

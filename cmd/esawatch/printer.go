@@ -60,20 +60,23 @@ func (p *printer) steps(steps []string) {
 }
 
 // wrapped prints text behind a prefix, its further lines indented by as much.
-func (p *printer) wrapped(prefix, text string) {
+func (p *printer) wrapped(prefix, text string) { p.painted("", prefix, text) }
+
+// painted is wrapped with the text in a colour, an SGR code; "" for none.
+func (p *printer) painted(sgr, prefix, text string) {
 	indent := strings.Repeat(" ", notify.Width(prefix))
 	rest := strings.Join(strings.Fields(text), " ")
 	for more := true; more; more = rest != "" {
 		var line string
 		line, rest = notify.Split(rest, max(p.width-len(indent), 20))
-		p.line("%s%s", prefix, line)
+		p.line("%s%s", prefix, p.paint(sgr, line))
 		prefix = indent
 	}
 }
 
-// paint colours s on a terminal: an SGR code such as "31;1".
+// paint colours s on a terminal: an SGR code such as "31;1", "" for none.
 func (p *printer) paint(sgr, s string) string {
-	if !p.color {
+	if !p.color || sgr == "" {
 		return s
 	}
 	return "\x1b[" + sgr + "m" + s + "\x1b[0m"

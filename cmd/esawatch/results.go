@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/esawatch/esawatch/checks"
+	"github.com/esawatch/esawatch/notify"
 )
 
 // writeResults prints results as JSON or as text, in a language.
@@ -19,24 +20,25 @@ func writeResults(out io.Writer, output, lang string, results []checks.Result) e
 		if i > 0 && (r.Diagnosis != nil || results[i-1].Diagnosis != nil) {
 			p.blank()
 		}
-		printResult(p, labelsIn[lang], r)
+		printResult(p, lang, r)
 	}
 	return p.err
 }
 
 // printResult prints a line for a result and, unless it passed, its diagnosis.
-func printResult(p *printer, l labels, r checks.Result) {
+func printResult(p *printer, lang string, r checks.Result) {
+	l, w := labelsIn[lang], notify.WordsFor(lang)
 	p.line("%s  %s", p.paint(outcomeColor(r.Outcome), fmt.Sprintf("%-8s", strings.ToUpper(string(r.Outcome)))), resultLine(r))
 	d := r.Diagnosis
 	if d == nil {
 		return
 	}
 	p.blank()
-	p.wrapped("  ", p.paint("1", string(d.Condition)+" "+d.Title))
+	p.painted("1", "  ", string(d.Condition)+" "+d.Title)
 	p.wrapped("  ", d.Summary)
 	p.blank()
-	p.field(l.severity, string(d.Severity))
-	p.field(l.where, string(d.Fault))
+	p.field(l.severity, w.Severity(string(d.Severity)))
+	p.field(l.where, w.Fault(string(d.Fault)))
 	p.field(l.owner, d.Owner)
 	p.field(l.verdict, d.Verdict)
 	if len(d.Evidence) > 0 {

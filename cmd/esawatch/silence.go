@@ -168,11 +168,11 @@ func (s *silence) covered() string {
 	case s.Checks == nil:
 		return ""
 	case *s.Checks == 0:
-		return "\nno check of the configuration is like that, so it mutes nothing now: see the names and labels"
+		return "\nno check of the configuration can alert like that: see the names and labels"
 	case *s.Checks == 1:
-		return " (1 check)"
+		return " (1 check can alert like that)"
 	}
-	return fmt.Sprintf(" (%d checks)", *s.Checks)
+	return fmt.Sprintf(" (%d checks can alert like that)", *s.Checks)
 }
 
 func (s *silence) matchers() string { return printable(strings.Join(s.Matchers, " ")) }

@@ -45,10 +45,10 @@ func TestSilencedOutageIsToldWhenTheSilenceEnds(t *testing.T) {
 	d.untilAsked(h.edge, 2)
 	added := d.silence("add", "site=shop", `condition=~"5.*"`, "--author", "ana", "--comment", "new origin")
 	long := strings.TrimSpace(added.out)
-	if !isSilenceID(long) || !strings.Contains(added.errors, `site="shop" condition=~"5.*" (1 check)`) {
+	if !isSilenceID(long) || !strings.Contains(added.errors, `site="shop" condition=~"5.*" (1 check can alert like that)`) {
 		t.Errorf("adding one prints %q and %q, want its ID and what is silenced", added.out, added.errors)
 	}
-	if typo := d.silence("add", "site=shpo"); !strings.Contains(typo.errors, "no check of the configuration is like that") {
+	if typo := d.silence("add", "site=shpo"); !strings.Contains(typo.errors, "no check of the configuration can alert like that") {
 		t.Errorf("adding one with a mistyped site prints %q", typo.errors)
 	}
 	notTold := func(when string) {
