@@ -161,7 +161,7 @@ func (rec *Record) firing() []cause {
 		if !a.Firing || a.Hush == HushMuted {
 			continue
 		}
-		f := cause{condition: a.Result.Condition(), severity: a.Severity}
+		f := cause{condition: a.Result.Condition(), severity: a.Loudness()}
 		if a.Result.Diagnosis != nil {
 			f.fault = a.Result.Diagnosis.Fault
 		}

@@ -202,6 +202,10 @@ func (a Alert) shows(r checks.Result, p Policy) Alert {
 	return a
 }
 
+// Loudness is the severity of the condition that the alert has now, which is what
+// its label says; Severity decides how loudly its incident is told.
+func (a *Alert) Loudness() catalog.Severity { return severity(a.Result) }
+
 // severity is how loudly a result that did not pass is told.
 func severity(r checks.Result) catalog.Severity {
 	var s catalog.Severity

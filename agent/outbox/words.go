@@ -95,7 +95,7 @@ func sortedAlerts(inc *incident.Incident) []incident.Alert {
 			}
 			return 1
 		}
-		return cmp.Or(cmp.Compare(b.Severity.Rank(), a.Severity.Rank()), strings.Compare(a.Check, b.Check))
+		return cmp.Or(cmp.Compare(b.Loudness().Rank(), a.Loudness().Rank()), strings.Compare(a.Check, b.Check))
 	})
 }
 
@@ -111,7 +111,7 @@ func (w writer) alert(inc *incident.Incident, a *incident.Alert) notify.Alert {
 		Since:      a.Since,
 		ResolvedAt: a.ResolvedAt,
 		Condition:  string(condition),
-		Severity:   string(a.Severity),
+		Severity:   string(a.Loudness()),
 		RunbookURL: a.RunbookURL,
 		StatusCode: r.StatusCode,
 		RequestID:  r.Edge.RequestID,

@@ -167,7 +167,7 @@ func incidentOf(inc *incident.Incident, externalURL string) incidentJSON {
 	}
 	for _, a := range alerts(inc) {
 		alert := alertJSON{
-			Check: a.Check, State: "firing", Since: a.Since, FiredAt: a.FiredAt, Severity: a.Severity,
+			Check: a.Check, State: "firing", Since: a.Since, FiredAt: a.FiredAt, Severity: a.Loudness(),
 			Conditions: a.Conditions, Labels: a.Labels, Result: a.Result, Views: a.Views,
 		}
 		if !a.Firing {

@@ -98,7 +98,7 @@ func (s *Server) incidentPage(w http.ResponseWriter, r *http.Request) {
 
 func (p *page) alertOf(inc *incident.Incident, a *incident.Alert) alertRow {
 	row := alertRow{
-		Check: a.Check, Look: alarmed(a.Severity, "firing"), Since: momentOf(a.Since, p.now), Lasted: span(p.now.Sub(a.Since)),
+		Check: a.Check, Look: alarmed(a.Loudness(), "firing"), Since: momentOf(a.Since, p.now), Lasted: span(p.now.Sub(a.Since)),
 		Seen: seenBy(a), Pattern: patternText(a),
 	}
 	if a.Firing {

@@ -85,7 +85,7 @@ func firingLook(rec *incident.Record, c *Check, newest *checks.Result, v vantage
 	alert, ok := alertOf(rec, c.Name)
 	severity := catalog.Warning // a check that flaps, and is well at the moment
 	if ok {
-		severity = alert.Severity
+		severity = alert.Loudness()
 	}
 	outcome := newest.Outcome
 	if outcome != checks.Fail && len(v.failing) > 0 || outcome == "" {
@@ -119,7 +119,7 @@ func alerts(inc *incident.Incident) []incident.Alert {
 	return slices.SortedFunc(maps.Values(inc.Alerts), func(a, b incident.Alert) int {
 		return cmp.Or(
 			-cmp.Compare(bit(a.Firing), bit(b.Firing)),
-			-cmp.Compare(a.Severity.Rank(), b.Severity.Rank()),
+			-cmp.Compare(a.Loudness().Rank(), b.Loudness().Rank()),
 			a.FiredAt.Compare(b.FiredAt),
 			strings.Compare(a.Check, b.Check))
 	})
@@ -268,7 +268,7 @@ func headline(c catalog.Condition, title string) string {
 func (p *page) causeOf(a *incident.Alert) cause {
 	c := cause{
 		Condition: a.Result.Condition(), Link: p.Root.to("catalog", string(a.Result.Condition())),
-		Look: severityLook(a.Severity), Checks: []string{a.Check},
+		Look: severityLook(a.Loudness()), Checks: []string{a.Check},
 		SeenBy: a.Check, URL: clean(a.Result.URL), At: momentOf(a.Result.StartedAt, p.now),
 		RunbookURL: a.RunbookURL,
 	}
