@@ -14,6 +14,7 @@ import (
 	"github.com/esawatch/esawatch/agent/incident"
 	"github.com/esawatch/esawatch/agent/outbox"
 	"github.com/esawatch/esawatch/agent/schedule"
+	"github.com/esawatch/esawatch/agent/web"
 	"github.com/esawatch/esawatch/checks"
 	"github.com/esawatch/esawatch/checks/catalog"
 	"github.com/esawatch/esawatch/checks/probe"
@@ -75,6 +76,9 @@ func Build(cfg *config.Config, opts BuildOptions) (*Plan, error) {
 	b.receivers()
 	b.maintenance()
 	b.canaries()
+	if err := web.CheckConfigFile(cfg.Web.ConfigFile); err != nil {
+		b.fail("web.config_file", err)
+	}
 	if len(b.errs) > 0 {
 		p.Close()
 		return nil, b.errs

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -57,12 +58,21 @@ type Server struct {
 	description func() ([]byte, error) // of the API, as JSON
 }
 
+// CheckConfigFile finds what is wrong with an exporter-toolkit web configuration and
+// the files that it names; "" is fine.
+func CheckConfigFile(path string) error {
+	if err := toolkit.Validate(path); err != nil {
+		return errors.New(path + ": " + strings.Join(strings.Fields(err.Error()), " ")) // on one line
+	}
+	return nil
+}
+
 // Listen checks the options and opens the listeners, so that an address in use
 // or a broken TLS file is known before anything else starts. Close releases
 // them if Run is never called.
 func Listen(opts Options) (*Server, error) {
-	if err := toolkit.Validate(opts.ConfigFile); err != nil {
-		return nil, fmt.Errorf("web.config_file %q: %w", opts.ConfigFile, err)
+	if err := CheckConfigFile(opts.ConfigFile); err != nil {
+		return nil, fmt.Errorf("web.config_file: %w", err)
 	}
 	s := &Server{opts: opts, stopping: make(chan struct{}), reading: make(chan struct{}, 1),
 		lists: make(chan struct{}, maxLists), description: sync.OnceValues(describe)}
