@@ -85,6 +85,14 @@ func dedupKey(m notify.Notification) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// eventOf is what PagerDuty is told of m.
+func eventOf(m notify.Notification) event {
+	if m.Firing {
+		return trigger(m)
+	}
+	return event{Action: "resolve", DedupKey: dedupKey(m)}
+}
+
 // trigger is the event that opens an alert, or adds to the one that is open.
 func trigger(m notify.Notification) event {
 	w := notify.WordsFor(m.Lang)

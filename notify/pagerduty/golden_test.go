@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// TestGolden holds the events that trigger, for some samples.
+// TestGolden holds the events of some samples.
 func TestGolden(t *testing.T) {
 	for _, s := range notifytest.Samples() {
 		if !slices.Contains([]string{"one-check", "two-conditions", "left", "resolved", "chinese", "summary-only", "hostile"}, s.Name) {
@@ -27,7 +27,7 @@ func TestGolden(t *testing.T) {
 			e := json.NewEncoder(&got)
 			e.SetEscapeHTML(false)
 			e.SetIndent("", " ")
-			if err := e.Encode(trigger(s.Notification)); err != nil {
+			if err := e.Encode(eventOf(s.Notification)); err != nil {
 				t.Fatal(err)
 			}
 			file := filepath.Join("testdata", s.Name+".json")

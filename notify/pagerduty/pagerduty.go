@@ -66,12 +66,9 @@ func (n *Notifier) Close() error {
 	return nil
 }
 
-// The receipt says under which key the incident was triggered.
-const receiptKey = "dedup_key"
-
-// Notify tells m: see notify.Notifier. An incident that is over before PagerDuty
-// heard of it is triggered and resolved at once: it leaves its trace there, and
-// its summary says that it is over.
+// Notify tells m: see notify.Notifier. Nobody is woken for what is over: an incident
+// that ended before PagerDuty heard of it is only resolved, of which PagerDuty takes
+// no notice unless a trigger came through whose answer was lost.
 func (n *Notifier) Notify(ctx context.Context, m notify.Notification) (notify.Receipt, error) {
 	key, err := n.options.RoutingKey()
 	if err != nil {
@@ -80,20 +77,11 @@ func (n *Notifier) Notify(ctx context.Context, m notify.Notification) (notify.Re
 	if key = strings.TrimSpace(key); key == "" {
 		return m.Receipt, notify.Misconfigured(errors.New("pagerduty: routing_key is empty"))
 	}
-	receipt := m.Receipt
-	dedup := dedupKey(m)
-	if m.Firing || receipt[receiptKey] != dedup {
-		if err := n.send(ctx, key, trigger(m)); err != nil {
-			return receipt, fmt.Errorf("pagerduty: trigger: %w", err)
-		}
-		receipt = notify.Receipt{receiptKey: dedup}
+	e := eventOf(m)
+	if err := n.send(ctx, key, e); err != nil {
+		return m.Receipt, fmt.Errorf("pagerduty: %s: %w", e.Action, err)
 	}
-	if !m.Firing {
-		if err := n.send(ctx, key, event{Action: "resolve", DedupKey: dedup}); err != nil {
-			return receipt, fmt.Errorf("pagerduty: resolve: %w", err)
-		}
-	}
-	return receipt, nil
+	return m.Receipt, nil
 }
 
 // send posts one event. No error of it holds the routing key.
