@@ -147,6 +147,13 @@ func (n Notification) Withdrawn() bool {
 	return !n.Firing && (n.Reason == "removed" || n.Reason == "merged")
 }
 
+// flaps tells whether all that fires in the incident flaps, so that nothing more is
+// told of it until it is steady.
+func (n Notification) flaps() bool {
+	firing := slices.DeleteFunc(slices.Clone(n.Alerts), func(a Alert) bool { return !a.Firing })
+	return len(firing) > 0 && !slices.ContainsFunc(firing, func(a Alert) bool { return !a.Flapping })
+}
+
 // Headline is n in one line of plain text, as a locked phone shows it:
 // "critical: shop: 522 Connection timed out on login, home (origin link, origin team)".
 func (n Notification) Headline() string {

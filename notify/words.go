@@ -16,7 +16,7 @@ type Words struct {
 	Runbook, Docs, Catalog, StatusPage, Incident string // labels of links
 	On, Comma, Semicolon, Colon, Open, Close     string // glue
 	ForCheck, Shortened, PlainOnly, StillFailing string
-	InCommon, Flapping                           string
+	InCommon, Flapping, flaps                    string
 	severities, faults                           map[string]string
 	day, hour, minute, second                    string
 	under, after, atUpdate, moreOf               string
@@ -40,7 +40,7 @@ func english() Words {
 		On: " on ", Comma: ", ", Semicolon: "; ", Colon: ": ", Open: " (", Close: ")",
 		ForCheck: "check", Shortened: "Shortened to fit; the status page has it all.",
 		PlainOnly:    "The receiver refused the full message; this is its short form.",
-		StillFailing: "still failing", Flapping: "flapping: silent until it is steady", InCommon: "In common",
+		StillFailing: "still failing", Flapping: "flapping: silent until it is steady", flaps: "flapping", InCommon: "In common",
 		atOnce: "%d incidents at once", someOpen: "%d of %d incidents still open", allOver: "%d incidents",
 		severities: map[string]string{"info": "info", "warning": "warning", "critical": "critical"},
 		faults: map[string]string{"client": "client", "origin": "origin", "origin_link": "origin link", "dns": "DNS", "tls": "TLS",
@@ -58,7 +58,7 @@ func chinese() Words {
 		On: "，检查项 ", Comma: "、", Semicolon: "；", Colon: "：", Open: "（", Close: "）",
 		ForCheck: "检查项", Shortened: "内容过长已缩略，完整内容见状态页。",
 		PlainOnly:    "接收方拒绝了完整消息，以下为简短版本。",
-		StillFailing: "仍未恢复", Flapping: "状态反复变化，稳定前不再逐次通知", InCommon: "共同点",
+		StillFailing: "仍未恢复", Flapping: "状态反复变化，稳定前不再逐次通知", flaps: "状态反复", InCommon: "共同点",
 		atOnce: "同时发生 %d 起事件", someOpen: "%[2]d 起事件中 %[1]d 起仍未恢复", allOver: "%d 起事件",
 		severities: map[string]string{"info": "提示", "warning": "警告", "critical": "严重"},
 		faults: map[string]string{"client": "客户端", "origin": "源站", "origin_link": "回源链路", "dns": "DNS", "tls": "TLS",
@@ -67,10 +67,12 @@ func chinese() Words {
 	}
 }
 
-// State is what to call the incident's state: its severity while it fires, else
-// how it ended.
+// State is what to call the incident's state: its severity while it fires, and
+// that it flaps where nothing in it is steady; else how it ended.
 func (w Words) State(n Notification) string {
 	switch {
+	case n.Firing && n.flaps():
+		return w.Severity(n.Severity) + w.Comma + w.flaps
 	case n.Firing:
 		return w.Severity(n.Severity)
 	case n.Reason == "removed":
