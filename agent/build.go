@@ -51,6 +51,9 @@ type BuildOptions struct {
 	Color   bool      // whether Console shows colours
 	Width   int       // of Console in columns; 0 = 100
 	Log     *slog.Logger
+	// Unserved leaves out what only the web server needs, such as its private key,
+	// which not everybody may read who runs a check.
+	Unserved bool
 }
 
 // Build makes a plan of a configuration. Its error is config.Errors: everything
@@ -76,9 +79,7 @@ func Build(cfg *config.Config, opts BuildOptions) (*Plan, error) {
 	b.receivers()
 	b.maintenance()
 	b.canaries()
-	if err := web.CheckConfigFile(cfg.Web.ConfigFile); err != nil {
-		b.fail("web.config_file", err)
-	}
+	b.webConfig()
 	if len(b.errs) > 0 {
 		p.Close()
 		return nil, b.errs
@@ -150,6 +151,15 @@ type builder struct {
 // fail notes an error about the value at path.
 func (b *builder) fail(path string, err error) {
 	b.errs = append(b.errs, b.plan.Config.Errorf(path, "", "%v", err))
+}
+
+func (b *builder) webConfig() {
+	if b.opts.Unserved {
+		return
+	}
+	if err := web.CheckConfigFile(b.plan.Config.Web.ConfigFile); err != nil {
+		b.fail("web.config_file", err)
+	}
 }
 
 func (b *builder) catalogs() {

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"crypto/tls"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -403,5 +404,53 @@ func TestFieldsOfTheOriginHaveTheirPlace(t *testing.T) {
 	}
 	if prefixed("origin.", nil) != nil {
 		t.Error("no error becomes one")
+	}
+}
+
+// TestSecretInURL: what opens something in a check's URL is sent and judged as it is,
+// also where a redirect keeps it, and shown nowhere: not in a result, which a server
+// may fill with it, nor on a page.
+func TestSecretInURL(t *testing.T) {
+	const key = "1609459200-0-0-aabb"
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/" {
+			http.Redirect(w, r, "/final?"+r.URL.RawQuery, http.StatusFound)
+			return
+		}
+		if r.FormValue("auth_key") != key {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		w.Header().Set("EagleId", r.FormValue("auth_key"))
+		_, _ = fmt.Fprintf(w, "you asked for %s", r.URL)
+	}))
+	defer server.Close()
+	plan := planOf(t, fmt.Sprintf(`
+sites:
+  - name: shop
+    url: %[1]s
+    origin: {address: %[2]q}
+    checks:
+      - name: home
+        path: /?auth_key=%[3]s
+        expect: {body_contains: [in stock], expr: ['url endsWith "/final?auth_key=%[3]s"']}
+`, server.URL, strings.TrimPrefix(server.URL, "http://"), key))
+	r := plan.Checks[0].Run(t.Context())
+	if r.Condition() != catalog.BodyMismatch {
+		t.Errorf("condition %s, want %s", r.Condition(), catalog.BodyMismatch)
+	}
+	for what, shown := range map[string]any{
+		"result": r, "Chinese result": plan.Checks[0].In("zh", r), "pages": contentOf(plan, "").Sites, "check": plan.Checks[0].URL,
+	} {
+		text, err := json.Marshal(shown)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), key) || !strings.Contains(string(text), "auth_key=SECRET") {
+			t.Errorf("%s: %s", what, text)
+		}
+		if strings.Contains(string(text), "expr_mismatch") {
+			t.Errorf("%s: the URL is not judged as it is: %s", what, text)
+		}
 	}
 }

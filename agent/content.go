@@ -1,6 +1,9 @@
 package agent
 
-import "github.com/esawatch/esawatch/agent/web"
+import (
+	"github.com/esawatch/esawatch/agent/web"
+	"github.com/esawatch/esawatch/checks/probe"
+)
 
 // contentOf is what the pages show of a plan's configuration.
 func contentOf(p *Plan, externalURL string) web.Content {
@@ -16,7 +19,7 @@ func contentOf(p *Plan, externalURL string) web.Content {
 		for j := range c.Checks {
 			if check := &c.Checks[j]; check.Enabled {
 				site.Checks = append(site.Checks, web.Check{
-					Name: check.Name, URL: check.URL, Method: check.Method,
+					Name: check.Name, URL: probe.ShownURL(check.URL), Method: check.Method,
 					Schedule: check.Schedule, Failures: check.Confirm.Failures, Labels: check.Labels,
 				})
 			}

@@ -68,6 +68,7 @@ var rooms = map[string]map[string]string{
 	},
 	"agent/config/migrate": {
 		"agent/config": "a value is judged as it will be when it is loaded",
+		"checks/probe": "a secret in a URL is one by the same names as where it is shown",
 	},
 	"agent/schedule": {
 		"checks": "runs them",

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/esawatch/esawatch/checks/probe"
 )
 
 // checkNames judges names across everything: none twice, none that refers to
@@ -91,7 +93,7 @@ func (l *loader) checkCheck(c Check, own, site element) {
 	}
 	if c.HTTPVersion == "3" {
 		if strings.HasPrefix(strings.ToLower(c.URL), "http:") {
-			l.blame(layers, newProblem("an https URL", "HTTP/3 needs TLS, and %s has none", quote(c.URL)), "http_version")
+			l.blame(layers, newProblem("an https URL", "HTTP/3 needs TLS, and %s has none", quote(probe.ShownURL(c.URL))), "http_version")
 		}
 		if c.ProxyURL != "" {
 			l.blame(layers, newProblem("keep one", "HTTP/3 does not go through a proxy"), "http_version", "proxy_url")

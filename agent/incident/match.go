@@ -143,7 +143,7 @@ func (a *Alert) label(site, name string) string {
 	case "condition":
 		return string(a.Result.Condition())
 	case "severity":
-		return string(a.Loudness())
+		return string(a.Severity)
 	case "location":
 		return a.ToldFrom()
 	case "fault":

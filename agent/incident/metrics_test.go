@@ -130,8 +130,7 @@ func TestMutedIsNotOpen(t *testing.T) {
 }
 
 // TestSeverityOfThePresentCondition: an outage that has become a warning is labelled
-// as one, to the metrics and to those who silence it, while its incident is told as
-// loudly as before.
+// as one, while its incident, and who is told or has silenced it, go by the highest.
 func TestSeverityOfThePresentCondition(t *testing.T) {
 	k := start(t, memstore.New(), Options{}, policies(Policy{}, "shop/a"))
 	for _, condition := range []string{"slow", "522", "slow"} {
@@ -143,13 +142,5 @@ func TestSeverityOfThePresentCondition(t *testing.T) {
 	rec, _ := k.Record("shop")
 	if inc, ok := rec.OpenIncident(); !ok || inc.Severity != catalog.Critical {
 		t.Errorf("got %+v, want an incident that is critical", inc)
-	}
-	_, err := k.Silences().Add(t.Context(), Silence{Matchers: mute(t, "severity=warning").Matchers, Until: time.Now().Add(time.Hour), Author: "ana"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	observe(t, k, result("a", "slow", time.Now()))
-	if got := seriesOf(t, k, "esawatch_incident_open"); len(got) != 1 || !strings.HasSuffix(got[0], " 0") {
-		t.Errorf("got %v, want it muted", got)
 	}
 }

@@ -203,7 +203,8 @@ func (a Alert) shows(r checks.Result, p Policy) Alert {
 }
 
 // Loudness is the severity of the condition that the alert has now, which is what
-// its label says; Severity decides how loudly its incident is told.
+// its label says. Severity decides how loudly its incident is told, to whom, and
+// whether a silence holds: who silenced an outage is not woken because it eased.
 func (a *Alert) Loudness() catalog.Severity { return severity(a.Result) }
 
 // severity is how loudly a result that did not pass is told.

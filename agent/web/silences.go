@@ -161,7 +161,7 @@ func possible(m incident.Matcher, cat *catalog.Catalog) bool {
 	case "fault":
 		return anyFits(m, catalog.Faults())
 	case "condition":
-		for code := 400; code < 600; code++ {
+		for code := 400; code < 1000; code++ {
 			if m.Fits(strconv.Itoa(code)) {
 				return true
 			}

@@ -62,7 +62,7 @@ func newExprEnv(r *probe.Response, uses exprUse) exprEnv {
 	env := exprEnv{
 		Status:          r.StatusCode,
 		StatusCode:      r.StatusCode,
-		URL:             r.URL,
+		URL:             r.AskedURL(),
 		HTTPVersion:     r.HTTPVersion,
 		RemoteAddress:   r.RemoteAddr,
 		Redirects:       r.Redirects,

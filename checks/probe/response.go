@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 
@@ -44,8 +45,12 @@ type Response struct {
 	TLS    *TLSState // nil on plain HTTP, and before there was a certificate
 	Edge   Edge
 
+	asked   string // URL with its secrets, where a redirect led to it
 	secrets redactor
 }
+
+// AskedURL is URL as it was asked, its secrets included: to be judged, not shown.
+func (r *Response) AskedURL() string { return cmp.Or(r.asked, r.URL) }
 
 // Redact takes out of text that came from the server, such as an excerpt of the
 // body, the secrets that the request carried: a server may echo them.

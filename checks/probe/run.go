@@ -161,9 +161,10 @@ func (r *run) begin(h hop) {
 	r.url, r.serverName = h.url, r.p.serverNameOf(r.target, h.url)
 	r.dialTarget = r.p.dialAddress(r.target, h.url)
 	r.dialHost, _, _ = net.SplitHostPort(r.dialTarget)
-	r.resp.URL, r.resp.Elsewhere = r.p.url, false
+	r.resp.URL, r.resp.asked, r.resp.Elsewhere = r.p.url, "", false
 	if r.resp.Redirects > 0 {
-		r.resp.URL = Printable(r.secrets.cleanURL(h.url.String()), maxURL) // the server wrote it
+		r.resp.asked = Printable(h.url.String(), maxURL)
+		r.resp.URL = Printable(r.secrets.clean(h.url.String()), maxURL) // the server wrote it
 		r.resp.Elsewhere = !trusted(r.target, h.url)
 	}
 	r.resp.StatusCode, r.resp.Header, r.resp.HTTPVersion = 0, nil, ""

@@ -13,56 +13,102 @@ const HiddenValue = "SECRET"
 
 // ShownURL is a URL of the configuration as it may be shown: the values of
 // parameters that open something, such as token or ESA's auth_key, are hidden.
+// What is secret in a path cannot be told from the rest, and is shown.
 func ShownURL(rawURL string) string {
 	front, query, ok := strings.Cut(rawURL, "?")
 	if !ok || len(querySecrets(query)) == 0 {
 		return rawURL
 	}
-	parts := strings.Split(query, "&")
-	for i, part := range parts {
-		if name, value, _ := strings.Cut(part, "="); isSecret(name, value) {
-			parts[i] = name + "=" + HiddenValue
+	var b strings.Builder
+	b.WriteString(front + "?")
+	for _, p := range parameters(query) {
+		if p.isSecret() {
+			p.value = HiddenValue
 		}
+		b.WriteString(p.name + p.equals + p.value + p.end)
 	}
-	return front + "?" + strings.Join(parts, "&")
+	return b.String()
 }
 
 // querySecrets are the values that ShownURL hides, as they are written and as
 // they are meant.
 func querySecrets(rawQuery string) (secrets []string) {
-	for part := range strings.SplitSeq(rawQuery, "&") {
-		name, value, _ := strings.Cut(part, "=")
-		if !isSecret(name, value) {
+	if rawQuery == "" {
+		return nil
+	}
+	for _, p := range parameters(rawQuery) {
+		if !p.isSecret() {
 			continue
 		}
-		secrets = append(secrets, value)
-		if meant, err := url.QueryUnescape(value); err == nil && meant != value {
+		secrets = append(secrets, p.value)
+		if meant := unescape(p.value); meant != p.value {
 			secrets = append(secrets, meant)
 		}
 	}
 	return secrets
 }
 
-// What the name of a parameter that opens something holds, in lower case: as a
-// part of it, or as one of its words.
+// parameter is one of a query, as it is written.
+type parameter struct{ name, equals, value, end string }
+
+// parameters takes a query apart, at each & and, as some servers do, at each ;.
+func parameters(rawQuery string) (all []parameter) {
+	for rest := rawQuery; rest != ""; {
+		var p parameter
+		part := rest
+		if i := strings.IndexAny(rest, "&;"); i >= 0 {
+			part, p.end = rest[:i], rest[i:i+1]
+		}
+		rest = rest[len(part)+len(p.end):]
+		name, value, ok := strings.Cut(part, "=")
+		if p.name, p.value = name, value; ok {
+			p.equals = "="
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+func unescape(s string) string {
+	if meant, err := url.QueryUnescape(s); err == nil {
+		return meant
+	}
+	return s
+}
+
+// The names of parameters that open something, in lower case. One that holds any of
+// secretParts does so whatever its value is. One that is among secretWords, or ends
+// in it as a word of its own, does with a value that is not short; among weakWords,
+// only with one that no person would choose.
 var (
-	secretParts = []string{"token", "secret", "passw", "signature", "credential", "session", "apikey", "authkey", "accesskey"}
-	secretWords = []string{"key", "sig", "sign", "pwd", "pass", "auth", "sid", "jwt"}
+	secretParts = []string{"passw", "passphrase", "secret", "apikey", "api_key", "api-key", "authkey", "auth_key", "auth-key", "accesskey", "access_key", "access-key",
+		"access_token", "accesstoken", "auth_token", "authtoken", "id_token", "refresh_token", "signature", "credential", "authorization", "sessid", "session_id", "sessionid"}
+	secretWords = []string{"token", "sig", "hmac", "pwd", "auth", "sid", "session", "jwt"}
+	weakWords   = []string{"key", "sign", "pass", "code", "ticket", "otp"}
+	openWords   = []string{"sort", "page", "next", "partition", "primary", "search", "public", "continuation"} // before key or token
 )
 
-// isSecret tells whether a parameter's value opens something, by its name. Short
-// values are words like true.
-func isSecret(name, value string) bool {
-	if len(value) < minHeaderSecret {
+func (p *parameter) isSecret() bool { return IsSecretParameter(p.name, p.value) }
+
+// IsSecretParameter tells whether a parameter of a URL's query opens something, by
+// its name and its value as they are written there.
+func IsSecretParameter(name, value string) bool {
+	name, value = strings.ToLower(unescape(name)), unescape(value)
+	if value == "" {
 		return false
 	}
-	if meant, err := url.QueryUnescape(name); err == nil {
-		name = meant
-	}
-	name = strings.ToLower(name)
 	if slices.ContainsFunc(secretParts, func(part string) bool { return strings.Contains(name, part) }) {
 		return true
 	}
 	words := strings.FieldsFunc(name, func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) })
-	return slices.ContainsFunc(words, func(word string) bool { return slices.Contains(secretWords, word) })
+	n := len(words)
+	if n == 0 || len(value) < minHeaderSecret || n > 1 && slices.Contains(openWords, words[n-2]) {
+		return false
+	}
+	return slices.Contains(secretWords, words[n-1]) || slices.Contains(weakWords, words[n-1]) && isRandom(value)
+}
+
+// isRandom tells whether a value looks as if a machine had made it.
+func isRandom(value string) bool {
+	return strings.ContainsAny(value, "0123456789") && !strings.ContainsAny(value, " /.,")
 }

@@ -15,7 +15,11 @@ func TestShownURL(t *testing.T) {
 		{"https://shop.example.com/a?apiKey=abcdefgh12&X-Amz-Signature=aabbccddee&X-Amz-Date=20260101T000000Z", "https://shop.example.com/a?apiKey=SECRET&X-Amz-Signature=SECRET&X-Amz-Date=20260101T000000Z"},
 		{"https://shop.example.com/a?access%5Ftoken=a%2Fbcdefgh", "https://shop.example.com/a?access%5Ftoken=SECRET"},
 		{"https://shop.example.com/a?tokens=true&key=de&monkey=abcdefgh12&design=abcdefgh12", "https://shop.example.com/a?tokens=true&key=de&monkey=abcdefgh12&design=abcdefgh12"},
-		{"https://shop.example.com/a?password=correct horse", "https://shop.example.com/a?password=SECRET"},
+		{"https://shop.example.com/a?password=hunter2&x", "https://shop.example.com/a?password=SECRET&x"},
+		{"https://shop.example.com/a?a=1;token=abcdefgh12;b", "https://shop.example.com/a?a=1;token=SECRET;b"},
+		{"https://shop.example.com/a?PHPSESSID=abc&authorization=Bearer%20x", "https://shop.example.com/a?PHPSESSID=SECRET&authorization=SECRET"},
+		{"https://shop.example.com/a?sort_key=created_at_2&page_token=abcdefgh12&key=images/logo2.png&sign=sagittarius", "https://shop.example.com/a?sort_key=created_at_2&page_token=abcdefgh12&key=images/logo2.png&sign=sagittarius"},
+		{"https://shop.example.com/a?token=%74%72%75%65&tokenizer=standard12&auth=&auth_key=", "https://shop.example.com/a?token=%74%72%75%65&tokenizer=standard12&auth=&auth_key="},
 	} {
 		if got := ShownURL(tt.url); got != tt.want {
 			t.Errorf("%s: got %s, want %s", tt.url, got, tt.want)

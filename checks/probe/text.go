@@ -3,6 +3,7 @@ package probe
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -47,7 +48,8 @@ func plain(s string) bool {
 }
 
 // redactor takes secrets out of text. A server may echo what it was sent, and
-// an error may quote the server.
+// an error may quote the server. It has each secret in all of its forms, the
+// longest first, lest one that begins another leave the rest of that.
 type redactor []string
 
 // redacted stands where a secret was.
@@ -57,13 +59,28 @@ const redacted = "<secret>"
 // every "a" would destroy the text and betray the secret.
 const minSecret = 4
 
-// add remembers a secret value.
+// add remembers secret values.
 func (r *redactor) add(values ...string) {
+	known := len(*r)
 	for _, v := range values {
-		if len(v) >= minSecret {
-			*r = append(*r, v)
+		if len(v) < minSecret {
+			continue
+		}
+		for _, form := range forms(v) {
+			if !slices.Contains(*r, form) {
+				*r = append(*r, form)
+			}
 		}
 	}
+	if len(*r) > known { // and so a copy of what runs share
+		slices.SortStableFunc(*r, func(a, b string) int { return len(b) - len(a) })
+	}
+}
+
+// forms are how a value may stand in an answer: as it is, escaped for a URL, in JSON.
+func forms(v string) []string {
+	query, path := url.QueryEscape(v), url.PathEscape(v)
+	return []string{v, query, lowerEscapes(query), path, lowerEscapes(path), strings.ReplaceAll(v, "/", `\/`)}
 }
 
 // minHeaderSecret is that length for headers, which may hold a key or just
@@ -86,18 +103,6 @@ func (r redactor) clean(s string) string {
 	for _, secret := range r {
 		if strings.Contains(s, secret) {
 			s = strings.ReplaceAll(s, secret, redacted)
-		}
-	}
-	return s
-}
-
-// cleanURL is a URL without the secrets, escaped ones too.
-func (r redactor) cleanURL(s string) string {
-	s = r.clean(s)
-	for _, secret := range r {
-		for _, escaped := range [...]string{url.QueryEscape(secret), url.PathEscape(secret)} {
-			s = strings.ReplaceAll(s, escaped, redacted)
-			s = strings.ReplaceAll(s, lowerEscapes(escaped), redacted)
 		}
 	}
 	return s

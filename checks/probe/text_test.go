@@ -50,11 +50,21 @@ func TestRedactor(t *testing.T) {
 	}
 }
 
+// TestLongestSecretFirst: of one that begins another, nothing of that is left.
+func TestLongestSecretFirst(t *testing.T) {
+	var r redactor
+	r.add("abcdefgh12")
+	r.add("abcdefgh12IJKL")
+	if got := r.clean("id abcdefgh12IJKL and abcdefgh12"); got != "id <secret> and <secret>" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestEscapedSecretsAreFound(t *testing.T) {
 	var r redactor
 	r.add("s3cr/et+value")
-	for _, escaped := range []string{"s3cr/et+value", "s3cr%2Fet%2Bvalue", "s3cr%2fet%2bvalue", "s3cr%2Fet+value"} {
-		if got := r.cleanURL("https://a.example/?t=" + escaped); got != "https://a.example/?t="+redacted {
+	for _, escaped := range []string{"s3cr/et+value", "s3cr%2Fet%2Bvalue", "s3cr%2fet%2bvalue", "s3cr%2Fet+value", `s3cr\/et+value`} {
+		if got := r.clean("https://a.example/?t=" + escaped); got != "https://a.example/?t="+redacted {
 			t.Errorf("%s: %s", escaped, got)
 		}
 	}

@@ -25,13 +25,15 @@ func loadConfig(cmd *cobra.Command, opts config.Options) (*config.Config, error)
 	return cfg, nil
 }
 
-// loadPlan reads the files of --config and makes them ready to run.
+// loadPlan reads the files of --config and makes them ready to run once.
 func loadPlan(cmd *cobra.Command) (*agent.Plan, error) {
 	cfg, err := loadConfig(cmd, config.Options{})
 	if err != nil {
 		return nil, err
 	}
-	plan, err := agent.Build(cfg, buildOptions(cmd))
+	opts := buildOptions(cmd)
+	opts.Unserved = true
+	plan, err := agent.Build(cfg, opts)
 	if err != nil {
 		return nil, configError(err)
 	}

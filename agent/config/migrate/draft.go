@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/esawatch/esawatch/agent/config"
+
+	"github.com/esawatch/esawatch/checks/probe"
 )
 
 // draft is a configuration in the making.
@@ -158,7 +160,7 @@ func (d *draft) query(a at, name, raw string, m *mask) text {
 			b.WriteByte('&')
 		}
 		key, v, ok := strings.Cut(part, "=")
-		if shown := m.show(v); ok && v != "" && secretName.MatchString(key) && !variableOnly.MatchString(string(shown)) && len(shown.variables()) == 0 {
+		if shown := m.show(v); ok && v != "" && (secretName.MatchString(key) || probe.IsSecretParameter(key, v)) && !variableOnly.MatchString(string(shown)) && len(shown.variables()) == 0 {
 			b.WriteString(string(m.show(key)) + "=" + string(d.hidden(a, name+"_"+key, v)))
 			continue
 		}
