@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/esawatch/esawatch/agent/cluster"
 	"github.com/esawatch/esawatch/agent/config"
 	"github.com/esawatch/esawatch/agent/incident"
 	"github.com/esawatch/esawatch/agent/outbox"
@@ -214,12 +215,19 @@ func (b *builder) check(site *config.Site, c *config.Check) {
 		Failures: c.Confirm.Failures, ResolveAfter: c.ResolveAfter, Flapping: incident.Flapping(b.plan.Config.Alerting.Flapping),
 		Labels: c.Labels, Receivers: c.Receivers, RunbookURL: c.RunbookURL,
 	}
-	if cluster := &b.plan.Config.Cluster; cluster.Enabled() {
+	if among := &b.plan.Config.Cluster; among.Enabled() {
 		p := b.plan.Policies[name]
-		p.Quorum = quorumOf(cmp.Or(c.Quorum, cluster.Quorum))
-		p.Stale = time.Duration(cluster.StaleAfter) * spec.Gap(time.Now())
+		p.Quorum = quorumOf(cmp.Or(c.Quorum, among.Quorum))
+		p.Stale = staleAfter(among.StaleAfter, spec.Gap(time.Now()))
 		b.plan.Policies[name] = p
 	}
+}
+
+// staleAfter is the age at which a result is no vote any more: so many periods, but
+// no less than a neighbour needs to take over from an agent that was killed and to
+// run the check. With less, an outage would end and come again at each such death.
+func staleAfter(periods int, period time.Duration) time.Duration {
+	return max(time.Duration(periods)*period, cluster.TakeOver+2*period)
 }
 
 // quorumOf is a quorum as the state machine takes it.

@@ -67,14 +67,14 @@ func TestReloadOfACluster(t *testing.T) {
 		writeFile(t, filepath.Join(h.folder, name), "hunter2")
 	}
 	h.start()
-	if p := h.policyIn("shop/home"); p.Quorum != 2 || p.Stale != 3*time.Second {
+	if p := h.policyIn("shop/home"); p.Quorum != 2 || p.Stale != 9500*time.Millisecond {
 		t.Errorf("at the start: quorum %d, stale after %v", p.Quorum, p.Stale)
 	}
 
-	if got := h.reloadAs(clustered("urls: ['" + nobody + "'], quorum: all, stale_after: 7, alone_after: 2h")); len(got) > 0 {
+	if got := h.reloadAs(clustered("urls: ['" + nobody + "'], quorum: all, stale_after: 17, alone_after: 2h")); len(got) > 0 {
 		t.Errorf("what a reload takes over is said to need a restart: %q", got)
 	}
-	if p := h.policyIn("shop/home"); p.Quorum != incident.All || p.Stale != 7*time.Second {
+	if p := h.policyIn("shop/home"); p.Quorum != incident.All || p.Stale != 17*time.Second {
 		t.Errorf("reloaded: quorum %d, stale after %v", p.Quorum, p.Stale)
 	}
 	if p := h.policyIn("shop/own"); p.Quorum != 1 {

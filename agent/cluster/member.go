@@ -19,6 +19,9 @@ const (
 	beatEvery = 2 * time.Second
 	// beatLasts is for how long a beat is believed: two may get lost.
 	beatLasts = 6500 * time.Millisecond
+	// TakeOver is how long it takes at most until the neighbours of an agent that
+	// was killed know that its checks are theirs.
+	TakeOver = beatLasts + time.Second
 	// HearTime is how long a member listens after a hello: those that are there
 	// answer it. Without a connection a new one waits a little longer for one.
 	HearTime    = time.Second
