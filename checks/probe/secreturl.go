@@ -77,12 +77,12 @@ func unescape(s string) string {
 }
 
 // The names of parameters that open something, in lower case. One that holds any of
-// secretParts does so whatever its value is. One that is among secretWords, or ends
+// secretParts, separators left out, does so whatever its value is. One that is among secretWords, or ends
 // in it as a word of its own, does with a value that is not short; among weakWords,
 // only with one that no person would choose.
 var (
-	secretParts = []string{"passw", "passphrase", "secret", "apikey", "api_key", "api-key", "authkey", "auth_key", "auth-key", "accesskey", "access_key", "access-key",
-		"access_token", "accesstoken", "auth_token", "authtoken", "id_token", "refresh_token", "signature", "credential", "authorization", "sessid", "session_id", "sessionid"}
+	secretParts = []string{"passw", "passphrase", "secret", "apikey", "authkey", "accesskey", "accesstoken", "authtoken", "idtoken", "refreshtoken",
+		"signature", "credential", "authorization", "sessid", "sessionid"}
 	secretWords = []string{"token", "sig", "hmac", "pwd", "auth", "sid", "session", "jwt"}
 	weakWords   = []string{"key", "sign", "pass", "code", "ticket", "otp"}
 	openWords   = []string{"sort", "page", "next", "partition", "primary", "search", "public", "continuation"} // before key or token
@@ -97,11 +97,11 @@ func IsSecretParameter(name, value string) bool {
 	if value == "" {
 		return false
 	}
-	if slices.ContainsFunc(secretParts, func(part string) bool { return strings.Contains(name, part) }) {
+	words := strings.FieldsFunc(name, func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) })
+	whole, n := strings.Join(words, ""), len(words)
+	if slices.ContainsFunc(secretParts, func(part string) bool { return strings.Contains(whole, part) }) {
 		return true
 	}
-	words := strings.FieldsFunc(name, func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) })
-	n := len(words)
 	if n == 0 || len(value) < minHeaderSecret || n > 1 && slices.Contains(openWords, words[n-2]) {
 		return false
 	}

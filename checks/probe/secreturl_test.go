@@ -15,6 +15,7 @@ func TestShownURL(t *testing.T) {
 		{"https://shop.example.com/a?apiKey=abcdefgh12&X-Amz-Signature=aabbccddee&X-Amz-Date=20260101T000000Z", "https://shop.example.com/a?apiKey=SECRET&X-Amz-Signature=SECRET&X-Amz-Date=20260101T000000Z"},
 		{"https://shop.example.com/a?access%5Ftoken=a%2Fbcdefgh", "https://shop.example.com/a?access%5Ftoken=SECRET"},
 		{"https://shop.example.com/a?tokens=true&key=de&monkey=abcdefgh12&design=abcdefgh12", "https://shop.example.com/a?tokens=true&key=de&monkey=abcdefgh12&design=abcdefgh12"},
+		{"https://shop.example.com/a?api.key=x1&Access-Key=x2&api_key=x3", "https://shop.example.com/a?api.key=SECRET&Access-Key=SECRET&api_key=SECRET"},
 		{"https://shop.example.com/a?password=hunter2&x", "https://shop.example.com/a?password=SECRET&x"},
 		{"https://shop.example.com/a?a=1;token=abcdefgh12;b", "https://shop.example.com/a?a=1;token=SECRET;b"},
 		{"https://shop.example.com/a?PHPSESSID=abc&authorization=Bearer%20x", "https://shop.example.com/a?PHPSESSID=SECRET&authorization=SECRET"},

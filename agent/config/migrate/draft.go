@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/esawatch/esawatch/agent/config"
-
 	"github.com/esawatch/esawatch/checks/probe"
 )
 
