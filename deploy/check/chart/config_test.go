@@ -1,6 +1,9 @@
 package chart
 
 import (
+	"crypto/x509"
+	"encoding/pem"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
@@ -15,8 +18,9 @@ import (
 // that it sets.
 func TestProgramTakesTheConfiguration(t *testing.T) {
 	t.Parallel()
+	cert, key := keyPair(t)
 	theirs := map[string]string{
-		"tls.crt": "not looked at here", "tls.key": "not looked at here", "hook-secret": "signing",
+		"tls.crt": cert, "tls.key": key, "hook-secret": "signing",
 		"nats-password": "of NATS", "ca.crt": "not looked at here",
 		"config.yaml": "sites: [{name: shop, url: https://shop.example.com}]\nreceivers: [{name: screen, console: {}}]\n",
 	}
@@ -39,6 +43,22 @@ func TestProgramTakesTheConfiguration(t *testing.T) {
 			t.Errorf("validate: %v\n%s", err, out)
 		}
 	})
+}
+
+// keyPair is the certificate of net/http's own tests and its key, as PEM.
+func keyPair(t *testing.T) (cert, key string) {
+	t.Helper()
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	pair := server.TLS.Certificates[0]
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := func(kind string, der []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+	}
+	return block("CERTIFICATE", pair.Certificate[0]), block("PRIVATE KEY", pkcs8)
 }
 
 // TestConfigurationIsWholeAndUnchanged holds that the ConfigMap says exactly what
