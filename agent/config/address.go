@@ -19,7 +19,7 @@ func checkAddress(rule, v string) (string, *problem) {
 	case "page_url":
 		return v, checkPageURL(v)
 	case "base_url":
-		return strings.TrimRight(v, "/"), checkBaseURL(v)
+		return v, checkBaseURL(v)
 	case "proxy_url":
 		return v, checkProxyURL(v)
 	case "path":

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -136,13 +137,23 @@ func (l *loader) buildCheck(e element, s Site, base layer) (Check, error) {
 		return Check{}, err
 	}
 	check := Check{Name: e.name(), Path: str(e.tree, "path"), URL: str(e.tree, "url"), Settings: settings.value, Site: s.Name, Pos: e.pos()}
-	if check.URL == "" {
-		if check.Path == "" {
-			check.Path = "/"
-		}
-		check.URL = s.URL + check.Path // neither a doubled slash nor a missing one: see the rules of both
+	switch {
+	case check.URL != "":
+	case check.Path != "":
+		check.URL = strings.TrimRight(s.URL, "/") + check.Path
+	default:
+		check.URL = pageOf(s.URL)
 	}
 	return check, nil
+}
+
+// pageOf is a site's URL as a page: what was written, with the path that every
+// request has.
+func pageOf(site string) string {
+	if u, err := url.Parse(site); err != nil || u.Path != "" {
+		return site
+	}
+	return site + "/"
 }
 
 func str(tree map[string]any, key string) string {

@@ -17,7 +17,7 @@ func TestSmallest(t *testing.T) {
 		t.Fatalf("got %+v", c.Sites)
 	}
 	check := c.Sites[0].Checks[0]
-	if check.FullName() != "shop/home" || check.URL != "https://shop.example.com/base/" || check.Path != "/" {
+	if check.FullName() != "shop/home" || check.URL != "https://shop.example.com/base/" || check.Path != "" {
 		t.Errorf("got %q %q %q", check.FullName(), check.URL, check.Path)
 	}
 	want, err := DefaultCheck("https://shop.example.com/base/")
@@ -220,5 +220,29 @@ func TestAllowNoSites(t *testing.T) {
 	path := write(t, "config.yaml", "receivers: [{name: s, console: {}}]\n")
 	if _, err := Load([]string{path}, Options{Environ: []string{}, AllowNoSites: true}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestURLOfACheck holds that a site's url is asked as it is written, and that a
+// path is put behind it with one slash between.
+func TestURLOfACheck(t *testing.T) {
+	for _, tt := range []struct{ site, check, want string }{
+		{"https://a.example.com", "", "https://a.example.com/"},
+		{"https://a.example.com/", "", "https://a.example.com/"},
+		{"https://a.example.com/healthz", "", "https://a.example.com/healthz"},
+		{"https://a.example.com/app/", "", "https://a.example.com/app/"},
+		{"https://a.example.com/app", "timeout: 5s", "https://a.example.com/app"},
+		{"https://a.example.com", "path: /", "https://a.example.com/"},
+		{"https://a.example.com/app", "path: /", "https://a.example.com/app/"},
+		{"https://a.example.com/app/", "path: /login?a=b", "https://a.example.com/app/login?a=b"},
+		{"https://a.example.com/app/", "url: 'https://b.example.com/x'", "https://b.example.com/x"},
+	} {
+		text := "sites:\n  - name: shop\n    url: " + tt.site + "\n"
+		if tt.check != "" {
+			text += "    checks: [{name: one, " + tt.check + "}]\n"
+		}
+		if got := mustLoad(t, text).Sites[0].Checks[0].URL; got != tt.want {
+			t.Errorf("%s and %q: got %s, want %s", tt.site, tt.check, got, tt.want)
+		}
 	}
 }

@@ -12,8 +12,8 @@ type Site struct {
 	URL      string  `yaml:"url" rule:"base_url" doc:"the address as visitors use it, through ESA; no query"`
 	Origin   *Origin `yaml:"origin" doc:"the server behind ESA, asked the same at the same moment: tells whose fault it is"` // nil = no origin leg
 	Settings `yaml:",inline"`
-	// Checks are at least one: a site that lists none has "home", of path "/".
-	Checks []Check `yaml:"checks" doc:"the requests that are made; none = one, home, of path /"`
+	// Checks are at least one: a site that lists none has "home", of the site's url itself.
+	Checks []Check `yaml:"checks" doc:"the requests that are made; none = one, home, of the url itself"`
 
 	Pos Pos `yaml:"-"`
 }
@@ -34,8 +34,9 @@ type Origin struct {
 // then `defaults`, then the site's, then its own.
 type Check struct {
 	Name string `yaml:"name" rule:"name" doc:"its name in metrics, messages and links: 1 to 63 of A-Z a-z 0-9 . _ -"`
-	Path string `yaml:"path" rule:"path" doc:"the path behind the site's url, with a query if need be"` // "" when the check has its own url
-	// URL is absolute and final: the site's joined with Path, or the check's own.
+	Path string `yaml:"path" rule:"path?" doc:"the path behind the site's url, with a query if need be; empty = the url itself"`
+	// URL is absolute and final: the site's, joined with Path if there is one, or the
+	// check's own.
 	URL      string `yaml:"url" rule:"page_url" doc:"an address of its own, in place of the site's url and path"`
 	Settings `yaml:",inline"`
 
