@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/esawatch/esawatch/checks/catalog"
 	"github.com/esawatch/esawatch/checks/probe"
@@ -68,7 +69,7 @@ func (b body) Check(r *probe.Response) *Failure {
 	}
 	got := bodyText(r)
 	if at != nil {
-		got = excerpt(r.Body, at[0], at[1])
+		got = excerpt(r, at[0])
 	}
 	return mismatch(r, catalog.BodyMismatch, got, b.want)
 }
@@ -82,7 +83,7 @@ func bodyText(r *probe.Response) string {
 	if r.BodyTruncated {
 		size = fmt.Sprintf("nothing in the first %d bytes, where reading stopped (max_body_bytes)", len(r.Body))
 	}
-	return size + ": " + excerpt(r.Body, 0, 0)
+	return size + ": " + excerpt(r, 0)
 }
 
 const (
@@ -91,14 +92,14 @@ const (
 )
 
 // excerpt quotes the body from a little before from.
-func excerpt(b []byte, from, to int) string {
+func excerpt(r *probe.Response, from int) string {
 	start := max(0, from-excerptBefore)
-	end := min(len(b), max(start+excerptLength, min(to, start+excerptLength)))
-	text := string(bytes.TrimSpace(b[start:end]))
+	text, start, end := r.Excerpt(start, min(len(r.Body), start+excerptLength))
+	text = strings.TrimSpace(text)
 	if start > 0 {
 		text = "…" + text
 	}
-	if end < len(b) {
+	if end < len(r.Body) {
 		text += "…"
 	}
 	return strconv.Quote(text)

@@ -175,7 +175,7 @@ func (rs exprRules) Check(r *probe.Response) *Failure {
 		case err != nil:
 			got, unmet = append(got, exprError(err).Error()), append(unmet, x)
 		case value != true:
-			got, unmet = append(got, x.operandText(env)), append(unmet, x)
+			got, unmet = append(got, x.operandText(r, env)), append(unmet, x)
 		}
 	}
 	if len(unmet) == 0 {

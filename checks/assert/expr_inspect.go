@@ -9,6 +9,8 @@ import (
 	"github.com/expr-lang/expr/builtin"
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/vm"
+
+	"github.com/esawatch/esawatch/checks/probe"
 )
 
 // inspect finds out what an expression reads, and refuses one whose work would
@@ -121,12 +123,12 @@ func plainMember(n *ast.MemberNode) bool {
 }
 
 // operandText shows the values by which an expression came out false.
-func (x exprRule) operandText(env exprEnv) string {
+func (x exprRule) operandText(r *probe.Response, env exprEnv) string {
 	texts := make([]string, 0, len(x.operands))
 	for _, o := range x.operands {
 		machine := vm.VM{MemoryBudget: exprMemory}
 		if value, err := machine.Run(o.program, env); err == nil {
-			texts = append(texts, o.source+" = "+jsonText(value))
+			texts = append(texts, o.source+" = "+jsonText(value, r.Redact))
 		}
 	}
 	if len(texts) == 0 {

@@ -99,7 +99,7 @@ func (rules jsonRules) Check(r *probe.Response) *Failure {
 		unmet jsonRules
 	)
 	for _, rule := range rules {
-		if words := rule.check(doc); words != "" {
+		if words := rule.check(r, doc); words != "" {
 			got, unmet = append(got, words), append(unmet, rule)
 		}
 	}
@@ -113,20 +113,20 @@ func (rules jsonRules) Check(r *probe.Response) *Failure {
 func (jsonRules) wanted(rules ...jsonRule) string {
 	var want []string
 	for _, rule := range rules {
-		want = append(want, rule.path+" = "+jsonText(rule.want))
+		want = append(want, rule.path+" = "+jsonText(rule.want, unchanged))
 	}
 	return strings.Join(want, "; ")
 }
 
 // check says what a document has instead of the value, "" when it has it.
-func (rule jsonRule) check(doc any) string {
+func (rule jsonRule) check(r *probe.Response, doc any) string {
 	nodes := rule.expr.Get(doc)
 	if len(nodes) == 0 {
 		return "nothing at " + rule.path
 	}
 	for _, node := range nodes {
 		if !equalJSON(node, rule.want) {
-			return rule.path + " = " + jsonText(node)
+			return rule.path + " = " + jsonText(node, r.Redact)
 		}
 	}
 	return ""
@@ -266,8 +266,9 @@ func rational(v any) *big.Rat {
 	return nil
 }
 
-// jsonText shows a value as JSON.
-func jsonText(v any) string {
+// jsonText shows a value as JSON; clean takes out of it what must not be shown,
+// before it is cut.
+func jsonText(v any, clean func(string) string) string {
 	switch v := v.(type) {
 	case []any:
 		if len(v) > 20 {
@@ -282,5 +283,8 @@ func jsonText(v any) string {
 	if err != nil {
 		return fmt.Sprint(v)
 	}
-	return probe.Printable(string(text), 120)
+	return probe.Printable(clean(string(text)), 120)
 }
+
+// unchanged cleans a text of the configuration.
+func unchanged(s string) string { return s }

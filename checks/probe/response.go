@@ -56,6 +56,13 @@ func (r *Response) AskedURL() string { return cmp.Or(r.asked, r.URL) }
 // body, the secrets that the request carried: a server may echo them.
 func (r *Response) Redact(text string) string { return r.secrets.clean(text) }
 
+// Excerpt is the body from byte start to byte end, redacted. It is somewhat longer
+// where it would cut a secret. From and to are its bounds.
+func (r *Response) Excerpt(start, end int) (text string, from, to int) {
+	from, to = r.secrets.whole(r.Body, start, end)
+	return r.Redact(string(r.Body[from:to])), from, to
+}
+
 // Phases is how long each part of a request took, summed over redirects. A
 // phase that did not happen is 0. They never add up to more than the whole.
 type Phases struct {

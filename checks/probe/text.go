@@ -1,9 +1,13 @@
 package probe
 
 import (
+	"bytes"
+	"encoding/json"
+	"html"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -77,11 +81,25 @@ func (r *redactor) add(values ...string) {
 	}
 }
 
-// forms are how a value may stand in an answer: as it is, escaped for a URL, in JSON.
+// forms are how a value may stand in an answer: as it is, escaped for a URL, in
+// JSON, in a page, and quoted by Go's errors.
 func forms(v string) []string {
 	query, path := url.QueryEscape(v), url.PathEscape(v)
-	return []string{v, query, lowerEscapes(query), path, lowerEscapes(path), strings.ReplaceAll(v, "/", `\/`)}
+	return []string{
+		v, query, lowerEscapes(query), path, lowerEscapes(path), strings.ReplaceAll(v, "/", `\/`),
+		inJSON(v), html.EscapeString(v), unquoted(strconv.Quote(v)),
+	}
 }
+
+func inJSON(v string) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return v
+	}
+	return unquoted(string(text))
+}
+
+func unquoted(s string) string { return s[1 : len(s)-1] }
 
 // minHeaderSecret is that length for headers, which may hold a key or just
 // "true", and in parts, as in "Bearer x" and "sid=x; lang=de".
@@ -106,6 +124,20 @@ func (r redactor) clean(s string) string {
 		}
 	}
 	return s
+}
+
+// whole moves the bounds of a part of b outwards until they cut no secret.
+func (r redactor) whole(b []byte, start, end int) (from, to int) {
+	for _, secret := range r {
+		n := len(secret) - 1 // how far it may reach over a bound
+		if i := bytes.Index(b[max(0, start-n):min(len(b), start+n)], []byte(secret)); i >= 0 {
+			start = max(0, start-n) + i
+		}
+		if i := bytes.Index(b[max(0, end-n):min(len(b), end+n)], []byte(secret)); i >= 0 {
+			end = max(0, end-n) + i + len(secret)
+		}
+	}
+	return start, end
 }
 
 // lowerEscapes is an escaped text as others write it, %2f for %2F.

@@ -60,6 +60,31 @@ func TestLongestSecretFirst(t *testing.T) {
 	}
 }
 
+// TestQuotedSecretsAreFound: in JSON, in a page and in an error of Go.
+func TestQuotedSecretsAreFound(t *testing.T) {
+	var r redactor
+	r.add(`p"w<&'\x`)
+	for _, quoted := range []string{`p"w<&'\x`, `p\"w\u003c\u0026'\\x`, `p&#34;w&lt;&amp;&#39;\x`, `p\"w<&'\\x`} {
+		if got := r.clean("you sent " + quoted + "!"); got != "you sent "+redacted+"!" {
+			t.Errorf("%s: %s", quoted, got)
+		}
+	}
+}
+
+func TestExcerptCutsNoSecret(t *testing.T) {
+	r := Response{Body: []byte("the key topsecret123 is wrong, topsecret123 it was")}
+	r.secrets.add("topsecret123")
+	for start := range len(r.Body) {
+		for end := start; end <= len(r.Body); end++ {
+			got, from, to := r.Excerpt(start, end)
+			rest := strings.NewReplacer(redacted, "", " ", "").Replace(got)
+			if from > start || to < end || strings.ContainsAny(rest, "123") || strings.Contains(rest, "tops") || strings.Contains(rest, "cret") {
+				t.Errorf("%d to %d: got %q, %d to %d", start, end, got, from, to)
+			}
+		}
+	}
+}
+
 func TestEscapedSecretsAreFound(t *testing.T) {
 	var r redactor
 	r.add("s3cr/et+value")
