@@ -41,7 +41,7 @@ const authorPart = 4 << 10
 // that only one of them leaves; "" when there is none. Only ESA's own word is
 // proof, the rest is worded as likely. Nothing that a server wrote is repeated.
 func author(resp *probe.Response) string {
-	if resp.StatusCode < 400 || resp.StatusCode >= 520 || resp.Edge.ErrorToken != "" || resp.Edge.ProxyStatus != "" {
+	if resp.StatusCode < 400 || resp.StatusCode >= 520 || resp.Edge.ProxyStatus != "" {
 		return "" // ESA's own codes, or it says itself what it did
 	}
 	if strings.HasPrefix(resp.Header.Get("X-Swift-Error"), "orig response") {
@@ -60,7 +60,7 @@ func author(resp *probe.Response) string {
 			return webServer + server.name + itsOwn
 		}
 	}
-	if strings.Contains(resp.Header.Get("Content-Type"), "json") && bytes.HasPrefix(bytes.TrimSpace(page), []byte("{")) {
+	if resp.Edge.ErrorToken == "" && strings.Contains(resp.Header.Get("Content-Type"), "json") && bytes.HasPrefix(bytes.TrimSpace(page), []byte("{")) {
 		return jsonError
 	}
 	return ""

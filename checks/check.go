@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -183,6 +184,10 @@ func (c *Check) explain(r *Result, edge *probe.Response, failures []assert.Failu
 	}
 	q := c.query(r, firstOf(failures))
 	q.Age, q.OriginMade = edge.Header.Get("Age"), provesOrigin(author(edge))
+	q.Page, q.Phase = pageOf(failures), edge.Phase
+	if q.Origin != nil {
+		q.Origin.ViaESA = throughESA(origin)
+	}
 	d, wrong := c.diagnose(q)
 	if !wrong {
 		return
@@ -243,6 +248,22 @@ func firstOf(failures []assert.Failure) catalog.Condition {
 	return failures[0].Condition
 }
 
+// ownPages are the conditions by which an answer is a page of ESA's own.
+var ownPages = []catalog.Condition{catalog.WaitingRoom, catalog.Challenge}
+
+// pageOf is the one of ownPages that is among the failures, "" when none is.
+func pageOf(failures []assert.Failure) (page catalog.Condition) {
+	for _, f := range failures {
+		if slices.Contains(ownPages, f.Condition) {
+			page = f.Condition
+		}
+	}
+	return page
+}
+
+// throughESA tells whether an answer of the origin certainly came through ESA.
+func throughESA(origin *probe.Response) bool { return origin.Edge.ViaESA == probe.ViaYes }
+
 // In returns a result of this check with its diagnosis in a language, "en" or
 // "zh". What servers and the system said stays in the evidence as it was seen.
 func (c *Check) In(lang string, r Result) Result {
@@ -257,6 +278,15 @@ func (c *Check) In(lang string, r Result) Result {
 	q.Lang = lang
 	q.Age = strings.TrimSuffix(evidenceOf(r.Diagnosis, ageLabel), " s")
 	q.OriginMade = provesOrigin(evidenceOf(r.Diagnosis, madeBy))
+	q.Phase = evidenceOf(r.Diagnosis, phaseLabel)
+	for _, page := range ownPages {
+		if evidenceOf(r.Diagnosis, string(page)) != "" {
+			q.Page = page
+		}
+	}
+	if q.Origin != nil {
+		q.Origin.ViaESA = evidenceOf(r.Diagnosis, originViaESA) != ""
+	}
 	d, wrong := c.diagnose(q)
 	if !wrong {
 		return r

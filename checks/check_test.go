@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -353,5 +354,56 @@ func TestResultJSON(t *testing.T) {
 		if v, ok := passed[key]; !ok || v != nil {
 			t.Errorf("%s of a plain pass is %v (there: %t), want null", key, v, ok)
 		}
+	}
+}
+
+// TestDiagnosisGoesByWhatWasSeen holds what turns a diagnosis besides the two
+// conditions, and that a result which is explained again, in Chinese, says the same.
+func TestDiagnosisGoesByWhatWasSeen(t *testing.T) {
+	esa := http.Header{"X-Site-Cache-Status": {"MISS"}}
+	blocked := []byte("Sorry, you have been blocked RequestID: 1 RuleID: 2")
+	says := func(r probe.Response) leg {
+		return func(context.Context) *probe.Response {
+			answer := r
+			if answer.Header == nil {
+				answer.Header = http.Header{}
+			}
+			answer.Edge = probe.EdgeOf(answer.Header)
+			return &answer
+		}
+	}
+	tests := []struct {
+		name         string
+		edge, origin leg
+		fault        catalog.Fault
+		verdict      string
+	}{
+		{"the origin is ESA", answers(522), says(probe.Response{StatusCode: 200, Header: esa}), catalog.FaultOriginLink, "of ESA with itself"},
+		{"the origin may be ESA", answers(522), says(probe.Response{StatusCode: 200, Header: http.Header{"Server": {"ESA"}}}), catalog.FaultOriginLink, "ESA cannot reach it"},
+		{"a block page with 403", says(probe.Response{StatusCode: 403, Header: esa, Body: blocked}), plainly(403), catalog.FaultSecurity, "ESA's protection answers 403"},
+		{"a plain 403", says(probe.Response{StatusCode: 403, Header: esa}), plainly(403), catalog.FaultOrigin, "only passes it on"},
+		{"no handshake in time", says(probe.Response{Condition: catalog.Timeout, Phase: "tls"}), plainly(200), catalog.FaultNetwork, "without finishing the TLS handshake"},
+		{"no answer in time", says(probe.Response{Condition: catalog.Timeout, Phase: "processing"}), plainly(200), catalog.FaultOriginLink, "time is lost in ESA"},
+		{"stalled", says(probe.Response{Condition: catalog.Timeout, Phase: "transfer", StatusCode: 200, Header: esa}), plainly(200), catalog.FaultNetwork, "it stalls on the way"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			c := checkOf(t, test.edge, test.origin, assert.Expect{})
+			r := c.Run(t.Context())
+			if d := r.Diagnosis; d == nil || d.Fault != test.fault || !strings.Contains(d.Verdict, test.verdict) {
+				t.Fatalf("diagnosis %+v, want fault %q and a verdict with %q", d, test.fault, test.verdict)
+			}
+			zh := c.In("zh", r).Diagnosis
+			if zh.Fault != test.fault || len(zh.Steps) != len(r.Diagnosis.Steps) {
+				t.Errorf("in Chinese it is %s with %d steps, in English %s with %d", zh.Fault, len(zh.Steps), test.fault, len(r.Diagnosis.Steps))
+			}
+		})
+	}
+}
+
+// plainly is an origin that shows no sign of ESA.
+func plainly(status int) leg {
+	return func(context.Context) *probe.Response {
+		return &probe.Response{StatusCode: status, HTTPVersion: "1.1", Edge: probe.Edge{ViaESA: probe.ViaNo}}
 	}
 }

@@ -35,6 +35,7 @@ var chineseLabels = map[string]string{
 	"names":              "证书域名",
 	"not_via_esa":        "未经过 ESA",
 	"origin":             "源站",
+	"origin via ESA":     "源站经过 ESA",
 	"phase":              "阶段",
 	"POP":                "节点 POP",
 	"received":           "已接收",

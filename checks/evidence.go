@@ -24,7 +24,7 @@ func evidence(edge *probe.Response, failures []assert.Failure,
 	}
 	if edge.Condition != "" {
 		add("cause", edge.Detail)
-		add("phase", edge.Phase)
+		add(phaseLabel, edge.Phase)
 		if edge.StatusCode != 0 {
 			add("status", statusText(edge.StatusCode))
 		}
@@ -50,6 +50,9 @@ func evidence(edge *probe.Response, failures []assert.Failure,
 	add("Proxy-Status", edge.Edge.ProxyStatus)
 	if origin != nil {
 		add("origin", originText(origin, originFailures))
+		if throughESA(origin) {
+			add(originViaESA, "yes")
+		}
 	}
 	add("ESA request id", edge.Edge.RequestID)
 	add("POP", popText(edge.Edge))
@@ -98,8 +101,12 @@ func originText(origin *probe.Response, failures []assert.Failure) string {
 	return fmt.Sprintf("%d %s", origin.StatusCode, took)
 }
 
-// ageLabel is the label of an Age header.
-const ageLabel = "age"
+// Labels by which a result is explained again.
+const (
+	ageLabel     = "age"
+	phaseLabel   = "phase"
+	originViaESA = "origin via ESA"
+)
 
 func popText(e probe.Edge) string {
 	if e.POP != "" && e.NodeIP != "" {

@@ -8,6 +8,7 @@ type Leg struct {
 	Condition  Condition     // "" when the leg passed
 	StatusCode int           // 0 with no answer
 	Duration   time.Duration // of the whole request
+	ViaESA     bool          // it certainly came through ESA; asked of the origin's leg only
 }
 
 // Diagnosis is a degraded or failed result explained to the person who has to act.

@@ -75,7 +75,7 @@ type entry struct {
 	after   []template           // the user's, behind all others
 
 	// What the user said outranks what a verdict would say.
-	userSummary, userSteps, userOwner bool
+	userSummary, userSteps, userOwner, userSeverity bool
 }
 
 // view is e in one language.

@@ -11,6 +11,14 @@ type sign uint8
 const (
 	// signDenied: a refusal that names the security module behind it.
 	signDenied sign = iota
+	// signOwnPage: an error that is a page of ESA's protection or waiting room.
+	signOwnPage
+	// signUnserved: ESA says that it does not serve the domain.
+	signUnserved
+	// signNoHandshake: a timeout before the edge had finished the TLS handshake.
+	signNoHandshake
+	// signStalled: a timeout in the midst of the answer.
+	signStalled
 	// signCachedError: an error that came out of ESA's cache.
 	signCachedError
 	// signCachedStill: the same, and the origin gives that very error now.
@@ -19,6 +27,8 @@ const (
 	signCachedContent
 	// signEdgeMade: the edge says that it made this error itself.
 	signEdgeMade
+	// signEdgeBroken: the same, and the reason is ESA itself.
+	signEdgeBroken
 	// signOriginMade: ESA passes on what an origin's server or application made,
 	// and the origin was not asked itself.
 	signOriginMade
@@ -37,10 +47,15 @@ const (
 // signNames are the signs as evidence.yaml writes them.
 var signNames = [numSigns]string{
 	signDenied:        "denied",
+	signOwnPage:       "own_page",
+	signUnserved:      "unserved",
+	signNoHandshake:   "no_handshake",
+	signStalled:       "stalled",
 	signCachedError:   "cached_error",
 	signCachedStill:   "cached_still",
 	signCachedContent: "cached_content",
 	signEdgeMade:      "edge_made",
+	signEdgeBroken:    "edge_broken",
 	signOriginMade:    "origin_made",
 	signOriginMade500: "origin_made_500",
 	signOriginMade502: "origin_made_502",
@@ -60,8 +75,16 @@ func signs(q Query, class edgeClass, proxyError string) []sign {
 		found = append(found, signRedirected)
 	}
 	switch {
+	case class == edgeUnserved:
+		found = append(found, signUnserved)
+	case class == edgeSecurity && q.Page != "" && code >= 400:
+		found = append(found, signOwnPage)
 	case class == edgeSecurity && q.ErrorToken != "":
 		found = append(found, signDenied)
+	case q.Edge.Condition == Timeout && q.Phase == "tls":
+		found = append(found, signNoHandshake)
+	case q.Edge.Condition == Timeout && q.Phase == "transfer":
+		found = append(found, signStalled)
 	case cached && code >= 400 && q.Origin != nil && q.Origin.Condition == q.Edge.Condition:
 		found = append(found, signCachedStill)
 	case cached && code >= 400:
@@ -69,7 +92,11 @@ func signs(q Query, class edgeClass, proxyError string) []sign {
 	case cached && isContent(q.Edge.Condition):
 		found = append(found, signCachedContent)
 	}
-	if proxyError != "" && code >= 400 {
+	switch {
+	case proxyError == "" || code < 400:
+	case edgeErrorFault(proxyError) == FaultPlatform && class == edgeLink && code < 520:
+		found = append(found, signEdgeBroken)
+	default:
 		found = append(found, signEdgeMade)
 	}
 	if q.Origin == nil && q.passedOn() && slices.Contains(ofOrigins, code) {

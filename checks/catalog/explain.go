@@ -35,6 +35,13 @@ type Query struct {
 	ErrorToken  string // of X-Tengine-Error, without "denied by "
 	ProxyStatus string // the Proxy-Status header, as sent
 
+	// Page is Challenge or WaitingRoom where the answer to another condition is such
+	// a page of ESA's, too; else "".
+	Page Condition
+	// Phase is the one in which the edge's leg got no further: "resolve", "connect",
+	// "tls", "processing" or "transfer"; "" with a whole answer.
+	Phase string
+
 	// OriginMade says that the edge's error bears the marks of a web server or of
 	// an application: ESA got it from its origin and passed it on.
 	OriginMade bool
@@ -65,7 +72,7 @@ func (c *Catalog) Explain(q Query) (d Diagnosis, ok bool) {
 
 	l := langOf(q.Lang)
 	e := c.find(condition)
-	class := classifyEdge(q.Edge.Condition, q.ErrorToken)
+	class := q.class()
 	proxyError := edgeError(q.ProxyStatus)
 	f := c.facts(q, condition, proxyError, l)
 	w := &c.built.words
@@ -94,6 +101,9 @@ func (c *Catalog) Explain(q Query) (d Diagnosis, ok bool) {
 		if a.owner != nil && !e.userOwner {
 			d.Owner = a.owner.in(l)
 		}
+		if a.severity != "" && !e.userSeverity {
+			d.Severity = a.severity
+		}
 		if e.userSteps {
 			return
 		}
@@ -101,6 +111,9 @@ func (c *Catalog) Explain(q Query) (d Diagnosis, ok bool) {
 		if a.steps[l] != nil {
 			steps = a.steps[l]
 		}
+	}
+	if class == edgeSecurity {
+		follow(c.ownPage(q))
 	}
 	for _, s := range signs(q, class, proxyError) {
 		a := c.built.evidence[s]
@@ -112,11 +125,24 @@ func (c *Catalog) Explain(q Query) (d Diagnosis, ok bool) {
 		d.Verdict = a.says[l].fill(&f, w, l)
 	}
 	// The edge's own word outranks what the two legs only make likely.
-	if fault := edgeErrorFault(proxyError); fault != "" && class == edgeServer {
+	if fault := edgeErrorFault(proxyError); fault != "" && fault != d.Fault && classOf(q.Edge.Condition) == edgeServer {
 		d.Fault = fault
+		if !e.userOwner {
+			d.Owner = w.faultOwner(fault).in(l)
+		}
 	}
 	d.Steps = fillAll(&f, w, l, e.before, first, steps, e.after)
 	return d, true
+}
+
+// ownPage is what to do about an error that is a page of ESA's protection: as with
+// that page, whatever its status.
+func (c *Catalog) ownPage(q Query) *advice {
+	if q.Page == "" || q.Edge.Condition == q.Page {
+		return &advice{}
+	}
+	page := c.find(q.Page)
+	return &advice{fault: page.Fault, owner: &page.Owner, steps: page.steps}
 }
 
 // hidden is what a run is called whose edge leg passed: OriginDown when the
@@ -133,15 +159,16 @@ func hidden(origin *Leg) Condition {
 
 // verdict is what the two legs mean together, nil when there is nothing to compare.
 func (c *Catalog) verdict(q Query, class edgeClass) *advice {
-	if q.Origin == nil || class == edgeUnjudged || classifyEdge(q.Origin.Condition, "") == edgeUnjudged {
+	if q.Origin == nil || class == edgeUnjudged || classOf(q.Origin.Condition) == edgeUnjudged {
 		return nil
 	}
 	s := situation{
 		edge:      class,
-		origin:    classifyOrigin(q.Edge.Condition, q.Origin.Condition),
+		origin:    q.originClass(),
 		edgeIs:    q.Edge.Condition,
 		originIs:  q.Origin.Condition,
 		freshness: freshnessOf(q.CacheStatus),
+		phase:     q.Phase,
 
 		passedOn: q.passedOn(),
 		notESA:   q.notESA(),

@@ -25,7 +25,7 @@ func TestEveryPairHasAGeneralVerdict(t *testing.T) {
 				continue // nothing is wrong
 			}
 			if !slices.ContainsFunc(Default().built.verdicts, func(r rule) bool {
-				return r.edge == edge && slices.Contains(r.origin, origin) && r.edgeIs == nil && r.originIs == nil && r.freshness == freshUnknown && r.scheme == "" && !r.passedOn && !r.notESA
+				return (r.edge == edge || r.edge == edgeAny) && slices.Contains(r.origin, origin) && r.edgeIs == nil && r.originIs == nil && r.freshness == freshUnknown && r.scheme == "" && r.phase == "" && !r.passedOn && !r.notESA
 			}) {
 				t.Errorf("edge %s, origin %s: no general verdict", edge, origin)
 			}
@@ -53,21 +53,15 @@ func TestExplainEverything(t *testing.T) {
 						checkExplained(t, c, q)
 					}
 				}
-				for _, token := range []string{"", "http_custom", "plain", "made", "no ESA"} {
-					q := Query{Edge: *leg(edge), Origin: leg(origin), CacheStatus: cache, ErrorToken: token}
-					if token == "plain" {
-						q.ErrorToken, q.OriginURL = "", "http://shop.example.com/"
-						checkExplained(t, c, q)
-					}
-					if token == "no ESA" {
-						q.ErrorToken, q.ViaESA = "", "no"
-						checkExplained(t, c, q)
-					}
-					if token == "made" {
-						q.ErrorToken, q.OriginMade = "", true
-						checkExplained(t, c, q)
-					}
-					if a := c.verdict(q, classifyEdge(edge, q.ErrorToken)); a != nil {
+				for _, hint := range []Query{
+					{}, {ErrorToken: "http_custom"}, {ErrorToken: unservedToken}, {OriginURL: "http://shop.example.com/"}, {ViaESA: "no"}, {OriginMade: true},
+					{Page: Challenge}, {Page: WaitingRoom}, {Phase: "tls"}, {Phase: "transfer"}, {ProxyStatus: "esa; error=proxy_internal_error"}, {Origin: &Leg{ViaESA: true}},
+				} {
+					q := hint
+					q.Edge, q.Origin, q.CacheStatus = *leg(edge), leg(origin), cache
+					q.Origin.ViaESA = hint.Origin != nil
+					checkExplained(t, c, q)
+					if a := c.verdict(q, q.class()); a != nil {
 						for i := range c.built.verdicts {
 							if &c.built.verdicts[i].advice == a {
 								used[&c.built.verdicts[i]] = true
@@ -95,7 +89,7 @@ func checkExplained(t *testing.T, c *Catalog, q Query) {
 	if !ok {
 		return
 	}
-	compared := classifyEdge(q.Edge.Condition, "") != edgeUnjudged && classifyEdge(q.Origin.Condition, "") != edgeUnjudged
+	compared := classOf(q.Edge.Condition) != edgeUnjudged && classOf(q.Origin.Condition) != edgeUnjudged
 	if (d.Verdict != "") != compared {
 		t.Errorf("edge %q, origin %q: verdict %q", q.Edge.Condition, q.Origin.Condition, d.Verdict)
 	}
@@ -123,6 +117,8 @@ func TestExplain(t *testing.T) {
 		config     = "ESA configuration owner"
 		function   = "edge function author"
 		probe      = "whoever runs the probe"
+		network    = "network team"
+		alibaba    = "Alibaba Cloud support"
 	)
 	for _, tt := range []struct {
 		name      string
@@ -138,7 +134,34 @@ func TestExplain(t *testing.T) {
 			"522", FaultOriginLink, originTeam, "origin answers directly (200 in 34 ms): ESA cannot reach it, most likely because its firewall", "Origin Protection"},
 		{"521, origin refuses here too", Query{Edge: *leg("521"), Origin: leg(ConnectRefused)}, "521", FaultOrigin, originTeam, "refuses connections from here as well", "ss -lntp"},
 		{"520, origin breaks off here too", Query{Edge: *leg("520"), Origin: leg(ConnectionReset)}, "520", FaultOrigin, originTeam, "takes connections from here as well", "crashing workers"},
-		{"520, origin does not answer at all", Query{Edge: *leg("520"), Origin: leg(ConnectTimeout)}, "520", FaultOrigin, originTeam, "most likely it is down", "ss -lntp"},
+		{"520, origin has gone down", Query{Edge: *leg("520"), Origin: leg(ConnectRefused)}, "520", FaultOrigin, originTeam, "most likely it is down", "ss -lntp"},
+		{"520, origin does not answer this agent", Query{Edge: *leg("520"), Origin: leg(ConnectTimeout)}, "520", FaultOrigin, originTeam, "ESA did get through", "a place that it admits"},
+		{"524, origin does not answer this agent", Query{Edge: *leg("524"), Origin: leg(ConnectTimeout)}, "524", FaultOrigin, originTeam, "ESA did get through", "a place that it admits"},
+		{"526, origin does not answer this agent", Query{Edge: *leg("526"), Origin: leg(ConnectTimeout)}, "526", FaultTLS, originTeam, "ESA did get through", "a place that it admits"},
+		{"530, origin does not answer this agent", Query{Edge: *leg("530"), Origin: leg(ConnectTimeout)}, "530", FaultDNS, originTeam, "the name comes first", "origin's name"},
+		{"521, this agent has no way to the origin", Query{Edge: *leg("521"), Origin: leg(ConnectUnreachable)}, "521", FaultOriginLink, originTeam, "this machine lacks the way", "ip route get"},
+		{"522, the origin's name does not resolve here", Query{Edge: *leg("522"), Origin: leg(DNSFailure)}, "522", FaultOriginLink, originTeam, "stays open", "origin.address"},
+		{"522, the origin admits only ESA", Query{Edge: *leg("522"), Origin: leg("403")}, "522", FaultOriginLink, originTeam, "the origin is up", "Origin Protection"},
+		{"525, the origin admits only ESA", Query{Edge: *leg("525"), Origin: leg("403")}, "525", FaultTLS, originTeam, "the origin is up", "openssl"},
+		{"599, the origin admits only ESA", Query{Edge: *leg("599"), Origin: leg("403")}, "599", FaultFunction, function, "the origin is up", "roll back"},
+		{"404, the origin admits only ESA", Query{Edge: *leg("404"), Origin: leg("403")}, "404", FaultOrigin, originTeam, "what it answers ESA is not known", "access log"},
+		{"stale, the origin admits only ESA", Query{Edge: *leg(Stale), Origin: leg("403")}, Stale, FaultOrigin, originTeam, "stays open", ""},
+		{"503, the origin is ESA", Query{Edge: *leg("503"), Origin: &Leg{Condition: "503", StatusCode: 503, ViaESA: true}}, "503", FaultOrigin, originTeam, "of ESA with itself", "the server's own address"},
+		{"522, the origin is ESA", Query{Edge: *leg("522"), Origin: &Leg{StatusCode: 200, ViaESA: true}}, "522", FaultOriginLink, originTeam, "of ESA with itself", "the server's own address"},
+		{"403, a block page, and the origin's too", Query{Edge: *leg("403"), Origin: leg("403"), Page: Challenge}, "403", FaultSecurity, config, "ESA's protection answers 403", "why the origin refuses"},
+		{"503, a slider", Query{Edge: *leg("503"), Origin: leg(""), Page: Challenge}, "503", FaultSecurity, config, "only ESA's protection", "in a browser"},
+		{"429, a waiting room", Query{Edge: *leg("429"), Page: WaitingRoom}, "429", FaultSecurity, config, "", "a sale or an event"},
+		{"no handshake in time, origin well", Query{Edge: *leg(Timeout), Phase: "tls", Origin: leg("")}, Timeout, FaultNetwork, network, "without finishing the TLS handshake", "openssl"},
+		{"no handshake in time, no origin", Query{Edge: *leg(Timeout), Phase: "tls"}, Timeout, FaultNetwork, network, "", "openssl"},
+		{"stalled, origin well", Query{Edge: *leg(Timeout), Phase: "transfer", Origin: leg("")}, Timeout, FaultNetwork, config, "it stalls", "where it stops"},
+		{"404 with a token", Query{Edge: *leg("404"), ErrorToken: "http_custom", Origin: leg("")}, "404", FaultSecurity, config, "only ESA's protection", "browser"},
+		{"503 with a token", Query{Edge: *leg("503"), ErrorToken: "http_ratelimit"}, "503", FaultSecurity, config, "", "browser"},
+		{"404 with a token, and the origin's too", Query{Edge: *leg("404"), ErrorToken: "http_custom", Origin: leg("404")}, "404", FaultOrigin, originTeam, "ESA only passes it on", ""},
+		{"403 of nginx with a token", Query{Edge: *leg("403"), ErrorToken: "intelligent_cc_acl", OriginMade: true}, "403", FaultOrigin, originTeam, "", ""},
+		{"a domain that ESA does not serve", Query{Edge: *leg("403"), ErrorToken: "non-existent domain", Origin: leg("")}, "403", FaultPlatform, config, "only ESA does not serve", "the site is active"},
+		{"502 that ESA says it made, and the origin's too", Query{Edge: *leg("502"), ProxyStatus: "esa; error=connection_refused", Origin: leg("502")}, "502", FaultOriginLink, originTeam, "the origin is unhealthy", "Fix the origin first"},
+		{"500 of ESA itself", Query{Edge: *leg("500"), ProxyStatus: "esa; error=proxy_internal_error", Origin: leg("")}, "500", FaultPlatform, alibaba, "the fault lies in ESA", "another region"},
+		{"502 by which ESA refuses", Query{Edge: *leg("502"), ProxyStatus: "esa; error=http_request_denied", Origin: leg("")}, "502", FaultSecurity, config, "only ESA's protection", ""},
 		{"525, origin well", Query{Edge: *leg("525"), Origin: leg("")}, "525", FaultTLS, config, "SNI", "origin rules"},
 		{"526, origin expired", Query{Edge: *leg("526"), Origin: leg(TLSExpired)}, "526", FaultTLS, originTeam, "fails from here as well", "openssl"},
 		{"530, origin well", Query{Edge: *leg("530"), Origin: leg("")}, "530", FaultDNS, config, "does not resolve", "in place of the name"},

@@ -36,6 +36,7 @@ type (
 	}
 	wordsFile struct {
 		Owners  map[string]Text       `yaml:"owners"`
+		Faults  map[Fault]string      `yaml:"faults"` // keys of Owners
 		Unknown map[string]rawUnknown `yaml:"unknown"`
 	}
 	rawUnknown struct {
@@ -59,26 +60,33 @@ type (
 		OriginScheme string `yaml:"origin_scheme"`
 		// ViaESA is "no" for answers that carry no sign of ESA.
 		ViaESA string `yaml:"via_esa"`
+		// EdgePhase is the phase in which the edge got no further.
+		EdgePhase string `yaml:"edge_phase"`
 		// MadeBy is "origin" for errors that bear its marks.
 		MadeBy    string `yaml:"made_by"`
 		rawAdvice `yaml:",inline"`
 	}
 	rawAdvice struct {
-		Says       Text   `yaml:"says"`
-		Summary    Text   `yaml:"summary"`
-		Fault      Fault  `yaml:"fault"`
-		Owner      string `yaml:"owner"`
-		StepsFirst []Text `yaml:"steps_first"`
-		Steps      []Text `yaml:"steps"`
+		Says       Text     `yaml:"says"`
+		Summary    Text     `yaml:"summary"`
+		Fault      Fault    `yaml:"fault"`
+		Owner      string   `yaml:"owner"`
+		Severity   Severity `yaml:"severity"`
+		StepsFirst []Text   `yaml:"steps_first"`
+		Steps      []Text   `yaml:"steps"`
 	}
 )
 
 // words are the terms that all entries share.
 type words struct {
 	owners           map[string]Text
+	faults           map[Fault]string           // a key of owners
 	unknown          [numFacts][numLangs]string // in a sentence, for a fact that is not known
 	unknownInCommand [numFacts]string           // in a command
 }
+
+// faultOwner is whose a fault is when the edge names it.
+func (w *words) faultOwner(f Fault) Text { return w.owners[w.faults[f]] }
 
 // loader collects every error, so that one run shows them all.
 type loader struct {
@@ -117,7 +125,10 @@ func (ld *loader) read(name string, into any) {
 func (ld *loader) loadWords() {
 	var raw wordsFile
 	ld.read("words.yaml", &raw)
-	ld.words.owners = raw.Owners
+	ld.words.owners, ld.words.faults = raw.Owners, raw.Faults
+	for _, fault := range Faults() {
+		ld.owner("words.yaml: faults: "+string(fault), raw.Faults[fault])
+	}
 	for f := noFact + 1; f < numFacts; f++ {
 		u, ok := raw.Unknown[factNames[f]]
 		if !ok || u.Command == "" || u.En == "" || u.Zh == "" {
@@ -171,7 +182,7 @@ func (ld *loader) loadVerdicts() {
 	ld.read(name, &raw)
 	for i, r := range raw.Verdicts {
 		where := name + ": verdict " + strconv.Itoa(i+1)
-		if !slices.Contains(edgeClasses, r.Edge) {
+		if r.Edge != edgeAny && !slices.Contains(edgeClasses, r.Edge) {
 			ld.errorf("%s: unknown edge class %q", where, r.Edge)
 		}
 		for _, class := range r.Origin {
@@ -193,11 +204,14 @@ func (ld *loader) loadVerdicts() {
 		if r.ViaESA != "" && r.ViaESA != "no" {
 			ld.errorf("%s: via_esa %q: want no", where, r.ViaESA)
 		}
+		if r.EdgePhase != "" && r.EdgePhase != "tls" && r.EdgePhase != "transfer" {
+			ld.errorf("%s: edge_phase %q: want tls or transfer", where, r.EdgePhase)
+		}
 		if r.MadeBy != "" && r.MadeBy != "origin" {
 			ld.errorf("%s: made_by %q: want origin", where, r.MadeBy)
 		}
 		ld.verdicts = append(ld.verdicts, rule{edge: r.Edge, origin: r.Origin, edgeIs: r.EdgeIs, originIs: r.OriginIs,
-			freshness: r.Answer, scheme: r.OriginScheme, passedOn: r.MadeBy != "", notESA: r.ViaESA != "", advice: ld.advice(where, r.rawAdvice)})
+			freshness: r.Answer, scheme: r.OriginScheme, phase: r.EdgePhase, passedOn: r.MadeBy != "", notESA: r.ViaESA != "", advice: ld.advice(where, r.rawAdvice)})
 	}
 }
 
@@ -222,11 +236,15 @@ func (ld *loader) advice(where string, r rawAdvice) advice {
 	a := advice{
 		says:       ld.template(where+": says", r.Says),
 		fault:      r.Fault,
+		severity:   r.Severity,
 		stepsFirst: ld.templates(where+": steps_first", r.StepsFirst),
 		steps:      ld.templates(where+": steps", r.Steps),
 	}
 	if r.Fault != "" && !slices.Contains(Faults(), r.Fault) {
 		ld.errorf("%s: unknown fault %q", where, r.Fault)
+	}
+	if r.Severity != "" && r.Severity.Rank() == 0 {
+		ld.errorf("%s: unknown severity %q", where, r.Severity)
 	}
 	if r.Summary != (Text{}) {
 		summary := ld.template(where+": summary", r.Summary)

@@ -76,7 +76,7 @@ func (c *Catalog) checkOverride(o Override) error {
 // apply changes e, whose slices and templates are shared and therefore replaced.
 func (e *entry) apply(o Override) {
 	if o.Severity != "" {
-		e.Severity = o.Severity
+		e.Severity, e.userSeverity = o.Severity, true
 	}
 	if o.Owner != "" {
 		e.Owner, e.userOwner = both(o.Owner), true

@@ -14,13 +14,16 @@ const (
 	edgeServer   edgeClass = "server"    // 5xx that an origin can make as well
 	edgeLink     edgeClass = "link"      // 520-579: ESA and its way to the origin
 	edgeFunction edgeClass = "function"  // 580-599
-	edgeSecurity edgeClass = "security"  // challenge, waiting room, a refusal that names its module
+	edgeSecurity edgeClass = "security"  // challenge, waiting room, a refusal of ESA's own
+	edgeUnserved edgeClass = "unserved"  // ESA says that it does not serve the domain
 	edgeContent  edgeClass = "content"   // an answer, but not the expected one
 	edgeNoAnswer edgeClass = "transport" // no whole answer
 	edgeUnjudged edgeClass = ""          // nothing that an origin could be held against
+
+	edgeAny edgeClass = "any" // in a rule: whatever class it is
 )
 
-var edgeClasses = []edgeClass{edgeOK, edgeClient, edgeServer, edgeLink, edgeFunction, edgeSecurity, edgeContent, edgeNoAnswer}
+var edgeClasses = []edgeClass{edgeOK, edgeClient, edgeServer, edgeLink, edgeFunction, edgeSecurity, edgeUnserved, edgeContent, edgeNoAnswer}
 
 // originClass is how the direct request to the origin went beside it.
 type originClass string
@@ -31,20 +34,33 @@ const (
 	originOther       originClass = "other"       // an answer, and another failure
 	originUntrusted   originClass = "untrusted"   // it is up, with a certificate that is not accepted: its answer is not known
 	originUnreachable originClass = "unreachable" // no whole answer
+	originESA         originClass = "esa"         // an answer of ESA, and so none of the origin
 )
 
-var originClasses = []originClass{originOK, originSame, originOther, originUntrusted, originUnreachable}
+var originClasses = []originClass{originOK, originSame, originOther, originUntrusted, originUnreachable, originESA}
 
 // transport are the conditions of a request that got no whole answer.
 var transport = []Condition{DNSFailure, ConnectRefused, ConnectTimeout, ConnectUnreachable,
 	TLSHandshake, TLSExpired, TLSWrongHost, TLSUntrusted, Timeout, ConnectionReset, ProtocolError}
 
-// refusals are the status codes that an X-Tengine-Error header is believed at.
-// The header alone proves nothing: rules that only observe send it as well, on
-// pages that are in order.
-var refusals = []Condition{"403", "405", "429"}
+// class is the kind of trouble that the edge had, in the light of what it says itself.
+func (q *Query) class() edgeClass {
+	class := classOf(q.Edge.Condition)
+	if class != edgeClient && class != edgeServer {
+		return class
+	}
+	switch fault := edgeErrorFault(edgeError(q.ProxyStatus)); {
+	case q.ErrorToken == unservedToken:
+		return edgeUnserved
+	case q.Page != "", q.refused(), fault == FaultSecurity:
+		return edgeSecurity
+	case class == edgeServer && fault != "" && fault != FaultOrigin:
+		return edgeLink
+	}
+	return class
+}
 
-func classifyEdge(c Condition, errorToken string) edgeClass {
+func classOf(c Condition) edgeClass {
 	switch c {
 	case "":
 		return edgeOK
@@ -59,8 +75,6 @@ func classifyEdge(c Condition, errorToken string) edgeClass {
 	switch code := c.StatusCode(); {
 	case code == 0:
 		return edgeContent
-	case code < 500 && errorToken != "" && slices.Contains(refusals, c):
-		return edgeSecurity
 	case code < 500:
 		return edgeClient
 	case 520 <= code && code < 580:
@@ -72,12 +86,44 @@ func classifyEdge(c Condition, errorToken string) edgeClass {
 	}
 }
 
-// classifyOrigin compares the origin's leg with the edge's. An origin that
-// merely answers late, say, does answer.
-func classifyOrigin(edge, origin Condition) originClass {
+// The X-Tengine-Error header names what refused a request. Rules that only observe
+// send it as well, on pages that are in order: observingToken was seen on such.
+// unservedToken is no rule; the edge does not know the domain.
+const (
+	observingToken = "intelligent_cc_acl"
+	unservedToken  = "non-existent domain"
+)
+
+// refusals are the status codes with which ESA's rules refuse unless their owner
+// has set another.
+var refusals = []Condition{"403", "405", "429"}
+
+// refused tells whether X-Tengine-Error is to be believed that ESA made the error.
+// It is not where the error bears the marks of the origin. At a status that only
+// an owner's setting makes ESA's it is not, either, where the rule may just
+// observe, or the origin gives the same answer.
+func (q *Query) refused() bool {
 	switch {
+	case q.ErrorToken == "", q.passedOn():
+		return false
+	case slices.Contains(refusals, q.Edge.Condition):
+		return true
+	}
+	return q.ErrorToken != observingToken && (q.Origin == nil || q.Origin.Condition != q.Edge.Condition)
+}
+
+// originClass compares the origin's leg with the edge's. An origin that merely
+// answers late, say, does answer. Where ESA says that it made the error itself, the
+// same one at the origin is another.
+func (q *Query) originClass() originClass {
+	edge, origin := q.Edge.Condition, q.Origin.Condition
+	switch {
+	case q.Origin.ViaESA:
+		return originESA
 	case origin == "":
 		return originOK
+	case origin == edge && classOf(edge) == edgeServer && edgeError(q.ProxyStatus) != "":
+		return originOther
 	case origin == edge:
 		return originSame
 	case origin.Degrades():
@@ -119,6 +165,7 @@ type rule struct {
 	originIs  []Condition
 	freshness freshness // "" = any
 	scheme    string    // by which the origin was asked; "" = any
+	phase     string    // in which the edge failed; "" = any
 	advice    advice
 
 	passedOn bool // only errors that ESA got from its origin
@@ -133,18 +180,20 @@ type situation struct {
 	originIs  Condition
 	freshness freshness
 	scheme    string
+	phase     string
 
 	passedOn bool
 	notESA   bool
 }
 
 func (r *rule) fits(s situation) bool {
-	return r.edge == s.edge &&
+	return (r.edge == edgeAny || r.edge == s.edge) &&
 		slices.Contains(r.origin, s.origin) &&
 		(r.edgeIs == nil || slices.Contains(r.edgeIs, s.edgeIs)) &&
 		(r.originIs == nil || slices.Contains(r.originIs, s.originIs)) &&
 		(r.freshness == freshUnknown || r.freshness == s.freshness) &&
 		(r.scheme == "" || r.scheme == s.scheme) &&
+		(r.phase == "" || r.phase == s.phase) &&
 		(!r.passedOn || s.passedOn) &&
 		(!r.notESA || s.notESA)
 }
@@ -156,6 +205,7 @@ type advice struct {
 	summary    *[numLangs]template
 	fault      Fault
 	owner      *Text
+	severity   Severity
 	stepsFirst [numLangs][]template // in front of the entry's
 	steps      [numLangs][]template // in place of the entry's
 }
