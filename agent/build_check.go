@@ -62,6 +62,7 @@ func (m *checkMaker) check(site *config.Site, c *config.Check, cat *catalog.Cata
 
 	req, err := requestOf(c, m.id)
 	note(err)
+	check.Asked = askedOf(req)
 	edge, err := m.probes.New(req)
 	if note(err); err == nil {
 		check.Edge = edge
@@ -110,7 +111,13 @@ func (m *checkMaker) addOrigin(check *checks.Check, site *config.Site, req probe
 		req.URL = u.String()
 		leg.URL = probe.ShownURL(req.URL)
 	}
-	origin, err := m.probes.New(originRequest(req, o, u.Scheme))
+	req = originRequest(req, o, u.Scheme)
+	leg.Asked = askedAtOrigin(req)
+	if name := serverName(req); name != "" {
+		u.Host = name
+		leg.URL = probe.ShownURL(u.String())
+	}
+	origin, err := m.probes.New(req)
 	if err != nil {
 		return prefixed("origin.", err)
 	}

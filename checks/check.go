@@ -19,7 +19,8 @@ import (
 // answer. It is safe for concurrent use and remembers nothing between runs.
 type Check struct {
 	Site, Name, Location string
-	URL, Method          string // for the result
+	URL, Method          string         // for the result
+	Asked                *catalog.Asked // for the remediation
 
 	Edge   Prober
 	Expect assert.List
@@ -37,6 +38,7 @@ type OriginLeg struct {
 	Expect assert.List
 	Addr   string // as configured, for the remediation
 	URL    string // what it is asked, where it differs from the check's URL
+	Asked  *catalog.Asked
 }
 
 // Prober makes one request. *probe.Probe is one.
@@ -214,6 +216,7 @@ func (c *Check) query(r *Result, condition catalog.Condition) catalog.Query {
 		CacheStatus: r.Edge.CacheStatus,
 		ErrorToken:  r.Edge.ErrorToken,
 		ProxyStatus: r.Edge.ProxyStatus,
+		Asked:       c.Asked,
 	}
 	if r.RedirectedTo != "" {
 		// Whatever the origin says, it was not asked for this.
@@ -221,7 +224,7 @@ func (c *Check) query(r *Result, condition catalog.Condition) catalog.Query {
 		return q
 	}
 	if leg := c.Origin; leg != nil {
-		q.OriginAddr, q.OriginURL = leg.Addr, probe.WireURL(leg.URL)
+		q.OriginAddr, q.OriginURL, q.OriginAsked = leg.Addr, probe.WireURL(leg.URL), leg.Asked
 	}
 	if o := r.Origin; o != nil {
 		q.Origin = &catalog.Leg{Condition: o.Condition, StatusCode: o.StatusCode, Duration: duration(o.DurationSeconds)}

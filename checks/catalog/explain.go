@@ -20,7 +20,10 @@ type Query struct {
 	Host       string // of the site, with no port; "" = the URL's
 	URL        string // that was asked, with no credentials
 	OriginAddr string // HOST:PORT
-	OriginURL  string // where it differs from URL, as in its scheme
+	OriginURL  string // where it differs from URL, as in its scheme or host
+
+	Asked       *Asked // how URL was asked for, or RedirectedFrom if there is one; nil = by a plain GET
+	OriginAsked *Asked // how OriginURL was
 
 	// RedirectedFrom is the URL of the check where a redirect led to URL at
 	// another host or port; "" = it did not.
@@ -217,7 +220,36 @@ func (c *Catalog) facts(q Query, condition Condition, proxyError string, l lang)
 		}
 		known[factOriginMs] = strconv.FormatInt(max(q.Origin.Duration.Milliseconds(), 1), 10)
 	}
-	return facts{known: known, inCommand: c.guessOrigin(known[factOriginURL])}
+	f := facts{known: known, inCommand: c.guessOrigin(known[factOriginURL])}
+	f.asked(&q)
+	return f
+}
+
+// asked has the commands repeat what was asked, and not a plain GET of the URL.
+func (f *facts) asked(q *Query) {
+	f.known[factServerName] = f.known[factHost]
+	f.known[factOriginServerName] = hostOf(f.known[factOriginURL])
+	f.flags[factOriginURL] = q.OriginAsked.flags()
+	if q.OriginAsked != nil {
+		f.known[factOriginServerName] = cmp.Or(q.OriginAsked.ServerName, f.known[factOriginServerName])
+	}
+	switch {
+	case q.Asked == nil:
+	case q.RedirectedFrom != "":
+		f.flags[factFromURL] = q.Asked.flags()
+	default:
+		f.flags[factURL] = q.Asked.flags()
+		f.known[factServerName] = cmp.Or(q.Asked.ServerName, f.known[factServerName])
+		f.known[factHostPort] = cmp.Or(q.Asked.ConnectTo, f.known[factHostPort])
+	}
+}
+
+func hostOf(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
 }
 
 // guessOrigin is what stands in commands for an origin that is not known: its

@@ -20,6 +20,8 @@ const (
 	factOriginHost
 	factOriginPort
 	factOriginURL
+	factServerName
+	factOriginServerName
 	factRequestID
 	factPOP
 	factNodeIP
@@ -37,25 +39,27 @@ const (
 // factNames are the facts as the YAML files write them. The words that stand
 // in for an unknown one are in words.yaml.
 var factNames = [numFacts]string{
-	factHost:            "host",
-	factHostPort:        "host_port",
-	factURL:             "url",
-	factFromURL:         "from_url",
-	factOrigin:          "origin",
-	factOriginHost:      "origin_host",
-	factOriginPort:      "origin_port",
-	factOriginURL:       "origin_url",
-	factRequestID:       "request_id",
-	factPOP:             "pop",
-	factNodeIP:          "node_ip",
-	factCacheStatus:     "cache_status",
-	factAge:             "age",
-	factErrorToken:      "error_token",
-	factProxyError:      "proxy_error",
-	factEdgeCondition:   "edge_condition",
-	factOriginCondition: "origin_condition",
-	factOriginStatus:    "origin_status",
-	factOriginMs:        "origin_ms",
+	factHost:             "host",
+	factHostPort:         "host_port",
+	factURL:              "url",
+	factFromURL:          "from_url",
+	factOrigin:           "origin",
+	factOriginHost:       "origin_host",
+	factOriginPort:       "origin_port",
+	factOriginURL:        "origin_url",
+	factServerName:       "server_name",
+	factOriginServerName: "origin_server_name",
+	factRequestID:        "request_id",
+	factPOP:              "pop",
+	factNodeIP:           "node_ip",
+	factCacheStatus:      "cache_status",
+	factAge:              "age",
+	factErrorToken:       "error_token",
+	factProxyError:       "proxy_error",
+	factEdgeCondition:    "edge_condition",
+	factOriginCondition:  "origin_condition",
+	factOriginStatus:     "origin_status",
+	factOriginMs:         "origin_ms",
 }
 
 func factByName(name string) fact {
@@ -73,6 +77,8 @@ type facts struct {
 	// inCommand stands in a command for one that is not known, where the run
 	// allows a better guess than the general words.
 	inCommand [numFacts]string
+	// flags are the options of curl that go with a URL.
+	flags [numFacts]string
 }
 
 // A template is a sentence with the places of its facts found beforehand.
@@ -82,22 +88,24 @@ type template struct {
 }
 
 // part is either text or a fact. A fact between backticks stands in a command,
-// where somebody will paste it into a shell.
+// where somebody will paste it into a shell; the command may be one that repeats
+// the request.
 type part struct {
 	text    string
 	fact    fact
 	command bool
+	repeats bool
 }
 
 // compile finds the facts in s and returns the names in braces that are none.
 // Those stay as they are: a user's own step may well hold braces.
 func compile(s string) (t template, unknown []string) {
 	t.source = s
-	text, command := 0, false
+	text, command, opened := 0, false, 0
 	for i := 0; i < len(s); i++ {
 		switch s[i] {
 		case '`':
-			command = !command
+			command, opened = !command, i+1
 		case '{':
 			end := strings.IndexByte(s[i:], '}')
 			if end < 0 {
@@ -112,7 +120,7 @@ func compile(s string) (t template, unknown []string) {
 			if text < i {
 				t.parts = append(t.parts, part{text: s[text:i]})
 			}
-			t.parts = append(t.parts, part{fact: f, command: command})
+			t.parts = append(t.parts, part{fact: f, command: command, repeats: command && repeats(s[opened:i])})
 			i += end
 			text = i + 1
 		}
@@ -136,6 +144,9 @@ func (t template) fill(f *facts, w *words, l lang) string {
 		case p.fact == noFact:
 			b.WriteString(p.text)
 		case p.command:
+			if p.repeats {
+				b.WriteString(f.flags[p.fact])
+			}
 			b.WriteString(cmp.Or(shellWord(f.known[p.fact]), f.inCommand[p.fact], w.unknownInCommand[p.fact]))
 		default:
 			if v := f.known[p.fact]; v != "" {

@@ -7,8 +7,8 @@ import (
 	"unicode"
 )
 
-// HiddenValue stands in a URL that is shown where a secret was: in a command,
-// a word to be replaced by hand.
+// HiddenValue stands where a secret was in a URL or a header that is shown: in a
+// command, a word to be replaced by hand.
 const HiddenValue = "SECRET"
 
 // ShownURL is a URL of the configuration as it may be shown: the values of
