@@ -10,6 +10,7 @@ import (
 	"github.com/esawatch/esawatch/notify/alertmanager"
 	"github.com/esawatch/esawatch/notify/console"
 	"github.com/esawatch/esawatch/notify/email"
+	"github.com/esawatch/esawatch/notify/groupbot"
 	"github.com/esawatch/esawatch/notify/pagerduty"
 	"github.com/esawatch/esawatch/notify/slack"
 	"github.com/esawatch/esawatch/notify/webhook"
@@ -68,6 +69,12 @@ func buildNotifier(r *config.Receiver, opts BuildOptions) (notify.Notifier, erro
 		return alertmanager.New(alertmanager.Options{URLs: r.Alertmanager.URLs, Logger: opts.Log})
 	case r.PagerDuty != nil:
 		return pagerduty.New(pagerduty.Options{RoutingKey: getter(r.PagerDuty.RoutingKey), URL: r.PagerDuty.URL})
+	case r.DingTalk != nil:
+		return buildBot(groupbot.DingTalk, &r.DingTalk.Bot, getter(r.DingTalk.Secret))
+	case r.Feishu != nil:
+		return buildBot(groupbot.Feishu, &r.Feishu.Bot, getter(r.Feishu.Secret))
+	case r.WeCom != nil:
+		return buildBot(groupbot.WeCom, r.WeCom, nil)
 	case r.Email != nil:
 		return buildEmail(r.Email, opts)
 	case r.Console != nil:
@@ -79,6 +86,10 @@ func buildNotifier(r *config.Receiver, opts BuildOptions) (notify.Notifier, erro
 func buildSlack(s *config.Slack, opts BuildOptions) (notify.Notifier, error) {
 	return slack.New(slack.Options{Token: getter(s.Token), WebhookURL: getter(s.WebhookURL),
 		Channel: s.Channel, Mention: s.Mention, APIURL: s.APIURL, Logger: opts.Log})
+}
+
+func buildBot(service groupbot.Service, b *config.Bot, secret func() (string, error)) (notify.Notifier, error) {
+	return groupbot.New(groupbot.Options{Service: service, WebhookURL: getter(b.WebhookURL), Secret: secret, Mention: b.Mention})
 }
 
 func buildEmail(e *config.Email, opts BuildOptions) (notify.Notifier, error) {

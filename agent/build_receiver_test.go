@@ -31,6 +31,9 @@ func TestEveryKindOfReceiverIsBuilt(t *testing.T) {
 		`pagerduty: {routing_key: 0123456789abcdef0123456789abcdef}`,
 		`email: {smarthost: "smtp.example.com:587", from: esawatch@example.com, to: [oncall@example.com]}`,
 		`email: {smarthost: "smtp.example.com:587", from: esawatch@example.com, to: [oncall@example.com], username: u, password: p}`,
+		`dingtalk: {webhook_url: "https://oapi.dingtalk.com/robot/send?access_token=x", secret: SECx, mention: all}`,
+		`feishu: {webhook_url: "https://open.feishu.cn/open-apis/bot/v2/hook/x"}`,
+		`wecom: {webhook_url: "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=x", mention: "13800000000"}`,
 		`console: {}`,
 	}
 	for _, kind := range kinds {

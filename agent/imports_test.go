@@ -56,6 +56,7 @@ var rooms = map[string]map[string]string{
 		"notify/alertmanager":   "a receiver kind",
 		"notify/console":        "a receiver kind",
 		"notify/email":          "a receiver kind",
+		"notify/groupbot":       "a receiver kind",
 		"notify/pagerduty":      "a receiver kind",
 		"notify/slack":          "a receiver kind",
 		"notify/webhook":        "a receiver kind",
@@ -146,6 +147,9 @@ var rooms = map[string]map[string]string{
 		"notify": "the contract",
 	},
 	"notify/email": {
+		"notify": "the contract",
+	},
+	"notify/groupbot": {
 		"notify": "the contract",
 	},
 	"notify/notifytest": {

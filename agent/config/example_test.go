@@ -110,7 +110,8 @@ func TestExampleAlternatives(t *testing.T) {
 		{`(?m)^ +(bearer: .*|url: https://login.*|body_file: .*)$`, ``},
 		{`(?m)^ +oauth2:.*\n( +(token_url|client_id|client_secret_file|scopes):.*\n)+`, ``},
 		{`[a-z_]+_file: /etc/esawatch/([a-z-]+)`, `${1}`},
-		{`slack-token `, `token: xoxb `}, {`slack-webhook-url`, `webhook_url: "https://hooks.example.com/x"`},
+		{`slack-token `, `token: xoxb `}, {`(slack|dingtalk|feishu|wecom)-webhook-url`, `webhook_url: "https://hooks.example.com/x"`},
+		{`dingtalk-secret `, `secret: x `},
 		{`hook-secret`, `secret: x`}, {`pagerduty-key`, `routing_key: x`}, {`smtp-password `, `password: x `},
 		{`username: "" `, `username: me `},
 	} {
@@ -121,7 +122,7 @@ func TestExampleAlternatives(t *testing.T) {
 	for _, r := range c.Receivers {
 		kinds = append(kinds, r.Kind())
 	}
-	want := []string{"console", "slack", "slack", "webhook", "alertmanager", "pagerduty", "email"}
+	want := []string{"console", "slack", "slack", "webhook", "alertmanager", "pagerduty", "dingtalk", "feishu", "wecom", "email"}
 	if diff := cmp.Diff(want, kinds); diff != "" {
 		t.Errorf("kinds of receivers (-want +got):\n%s", diff)
 	}

@@ -83,6 +83,12 @@ func (r Receiver) Secrets() []Secret {
 		return []Secret{r.Webhook.URL, r.Webhook.Secret}
 	case r.PagerDuty != nil:
 		return []Secret{r.PagerDuty.RoutingKey}
+	case r.DingTalk != nil:
+		return []Secret{r.DingTalk.WebhookURL, r.DingTalk.Secret}
+	case r.Feishu != nil:
+		return []Secret{r.Feishu.WebhookURL, r.Feishu.Secret}
+	case r.WeCom != nil:
+		return []Secret{r.WeCom.WebhookURL}
 	case r.Email != nil:
 		return []Secret{r.Email.Password}
 	}

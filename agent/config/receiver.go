@@ -17,6 +17,9 @@ type Receiver struct {
 	Webhook      *Webhook      `yaml:"webhook" doc:"a POST of the Alertmanager webhook payload"`
 	Alertmanager *Alertmanager `yaml:"alertmanager" doc:"one or more Alertmanagers, all of which are told"`
 	PagerDuty    *PagerDuty    `yaml:"pagerduty" doc:"PagerDuty, by Events API v2"`
+	DingTalk     *SignedBot    `yaml:"dingtalk" doc:"a custom bot of a DingTalk group"`
+	Feishu       *SignedBot    `yaml:"feishu" doc:"a custom bot of a Feishu or Lark group"`
+	WeCom        *Bot          `yaml:"wecom" doc:"a bot of a WeCom group"`
 	Email        *Email        `yaml:"email" doc:"mail through an SMTP server"`
 	Console      *Console      `yaml:"console" doc:"this program's standard output"`
 
@@ -37,6 +40,12 @@ func (r Receiver) Kind() string {
 		return "alertmanager"
 	case r.PagerDuty != nil:
 		return "pagerduty"
+	case r.DingTalk != nil:
+		return "dingtalk"
+	case r.Feishu != nil:
+		return "feishu"
+	case r.WeCom != nil:
+		return "wecom"
 	case r.Email != nil:
 		return "email"
 	case r.Console != nil:
@@ -81,6 +90,18 @@ type Alertmanager struct {
 type PagerDuty struct {
 	RoutingKey Secret `yaml:"routing_key" doc:"the integration key of the service"`
 	URL        string `yaml:"url" rule:"url?" doc:"where events are sent; empty = PagerDuty's own"`
+}
+
+// Bot is the custom bot of a chat group.
+type Bot struct {
+	WebhookURL Secret `yaml:"webhook_url" rule:"url" doc:"the bot's webhook address, which is a secret"`
+	Mention    string `yaml:"mention" rule:"line" doc:"who is called when an incident is new or becomes critical: all, phone numbers (not on Feishu) and user IDs, with spaces between; empty = nobody"`
+}
+
+// SignedBot is a Bot that may want to see a signature.
+type SignedBot struct {
+	Bot    `yaml:",inline"`
+	Secret Secret `yaml:"secret" doc:"the key of the signature, if the bot's security settings ask for one"`
 }
 
 // Email is mail through an SMTP server.

@@ -70,7 +70,7 @@ func rulesOf(t reflect.Type) sectionRules {
 	case reflect.TypeFor[OAuth2]():
 		return sectionRules{need: []string{"token_url", "client_id", "client_secret"}}
 	case reflect.TypeFor[Receiver]():
-		return sectionRules{need: []string{"name"}, exactlyOne: []string{"slack", "webhook", "alertmanager", "pagerduty", "email", "console"}}
+		return sectionRules{need: []string{"name"}, exactlyOne: []string{"slack", "webhook", "alertmanager", "pagerduty", "dingtalk", "feishu", "wecom", "email", "console"}}
 	case reflect.TypeFor[Slack]():
 		return sectionRules{exactlyOne: []string{"token", "webhook_url"}, needWith: map[string]string{"token": "channel"}}
 	case reflect.TypeFor[Webhook]():
@@ -79,6 +79,8 @@ func rulesOf(t reflect.Type) sectionRules {
 		return sectionRules{need: []string{"urls"}}
 	case reflect.TypeFor[PagerDuty]():
 		return sectionRules{need: []string{"routing_key"}}
+	case reflect.TypeFor[Bot](), reflect.TypeFor[SignedBot]():
+		return sectionRules{need: []string{"webhook_url"}}
 	case reflect.TypeFor[Email]():
 		return sectionRules{need: []string{"smarthost", "from", "to"}, together: [][2]string{{"username", "password"}}}
 	case reflect.TypeFor[Cluster]():

@@ -211,8 +211,8 @@ MONITORS of the types http, keyword and json-query
   ignoreTls, maxredirects, proxy       tls, max_redirects, proxy_url
   paused                               enabled: false
 
-NOTIFICATIONS of the kinds slack, webhook, PagerDuty, smtp and AlertManager
-                                       a receiver each, named in the checks that used it
+NOTIFICATIONS of the kinds slack, DingDing, Feishu, WeCom, webhook, PagerDuty, smtp and
+AlertManager                           a receiver each, named in the checks that used it
 
 Not carried over: other types of monitors (ping, port, dns, push, docker, …), upside-down
 monitors, NTLM and mutual TLS, other notifications, status pages and maintenance.`,

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -69,13 +68,13 @@ func (n *Notifier) Close() error {
 // Notify posts m: see notify.Notifier. The same m gives the same body, to the
 // byte, so that a server can tell a repetition by its signature.
 func (n *Notifier) Notify(ctx context.Context, m notify.Notification) (notify.Receipt, error) {
-	target, err := read(n.options.URL, "url")
+	target, err := notify.ReadSecret(n.options.URL, "url")
 	if err != nil {
-		return m.Receipt, err
+		return m.Receipt, fmt.Errorf("webhook: %w", err)
 	}
-	key, err := read(n.options.Secret, "secret")
+	key, err := notify.ReadSecret(n.options.Secret, "secret")
 	if err != nil {
-		return m.Receipt, err
+		return m.Receipt, fmt.Errorf("webhook: %w", err)
 	}
 	body, receipt, err := payload(m)
 	if err != nil {
@@ -117,47 +116,16 @@ func reason(a notify.Answer) string {
 	return string(a.Body)
 }
 
-// read asks for a secret; there is none if source is nil.
-func read(source func() (string, error), name string) (string, error) {
-	if source == nil {
-		return "", nil
-	}
-	secret, err := source()
-	if err != nil {
-		return "", notify.Misconfigured(fmt.Errorf("webhook: read %s: %w", name, err))
-	}
-	if secret = strings.TrimSpace(secret); secret == "" {
-		return "", notify.Misconfigured(fmt.Errorf("webhook: %s is empty", name))
-	}
-	return secret, nil
-}
-
-// secrets is what must be in no error: the key, the URL and those parts of it
-// that may be told without the rest, and what the headers hold.
+// secrets is what must be in no error: the key, the URL and what the headers hold.
 func (n *Notifier) secrets(target, key string) []string {
 	const shortest = 6 // what is shorter is no secret, but would tear words apart
-	all := []string{target, key}
-	add := func(s string) {
-		if len(s) >= shortest {
-			all = append(all, s)
-		}
-	}
-	if u, err := url.Parse(target); err == nil {
-		password, _ := u.User.Password()
-		add(password)
-		add(u.RequestURI())
-		add(u.Path)
-		add(u.RawQuery)
-		add(u.Path[strings.LastIndexByte(u.Path, '/')+1:])
-		for _, values := range u.Query() {
-			for _, v := range values {
-				add(v)
+	all := append(notify.URLSecrets(target), key)
+	for _, value := range n.options.Headers {
+		for _, s := range []string{value, value[strings.LastIndexByte(value, ' ')+1:]} { // "Bearer TOKEN"
+			if len(s) >= shortest {
+				all = append(all, s)
 			}
 		}
-	}
-	for _, value := range n.options.Headers {
-		add(value)
-		add(value[strings.LastIndexByte(value, ' ')+1:]) // "Bearer TOKEN"
 	}
 	return all
 }

@@ -44,6 +44,12 @@ func (k *kuma) kind(n, s at, name string) *receiver {
 		return k.webhook(n, s, name)
 	case "pagerduty":
 		return k.pagerduty(n, s, name)
+	case "dingding":
+		return k.dingtalk(n, s, name)
+	case "feishu":
+		return k.bot(n, name, "feishu", s.key("feishuWebHookUrl"), "")
+	case "wecom":
+		return k.bot(n, name, "wecom", s.key("weComBotKey"), "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=")
 	case "smtp":
 		return k.smtp(n, s, name)
 	case "alertmanager":
@@ -54,7 +60,7 @@ func (k *kuma) kind(n, s at, name string) *receiver {
 		}
 		return k.receiver(name, "alertmanager", newBlock().set("urls", []text{url}))
 	}
-	n.note("is not carried over: esawatch has no receiver of the kind "+quoted(kind), "use one of slack, webhook, alertmanager, pagerduty, email; a webhook speaks as Alertmanager does")
+	n.note("is not carried over: esawatch has no receiver of the kind "+quoted(kind), "use one of slack, dingtalk, feishu, wecom, webhook, alertmanager, pagerduty, email; a webhook speaks as Alertmanager does")
 	return nil
 }
 
@@ -72,6 +78,37 @@ func (k *kuma) slack(n, s at, name string) *receiver {
 		n.note("its channel is not carried over: an incoming webhook has one of its own", "a bot token takes any channel")
 	}
 	return k.receiver(name, "slack", b, "With a bot token and a channel instead, an incident is one message, updated in place.")
+}
+
+func (k *kuma) dingtalk(n, s at, name string) *receiver {
+	r := k.bot(n, name, "dingtalk", s.key("webHookUrl"), "")
+	if r == nil {
+		return nil
+	}
+	if key := s.key("secretKey"); key.text() != "" {
+		r.settings.set("secret", k.secret(key, name+"_secret", key.text()))
+	}
+	switch s.str("mentioning") {
+	case "everyone":
+		r.settings.set("mention", text("all"))
+	case "", "nobody":
+	default:
+		n.note("whom it mentions is not carried over", "mention takes phone numbers and user IDs")
+	}
+	return r
+}
+
+// bot is the bot of a chat group, whose address is its key behind front.
+func (k *kuma) bot(n at, name, kind string, key at, front string) *receiver {
+	if key.text() == "" {
+		n.note("is not carried over: it has no webhook", "")
+		return nil
+	}
+	var comments []string
+	if front != "" {
+		comments = []string{"The whole address, " + front + " and the key behind it."}
+	}
+	return k.receiver(name, kind, newBlock().set("webhook_url", k.secret(key, name+"_webhook_url", front+key.text())), comments...)
 }
 
 func (k *kuma) webhook(n, s at, name string) *receiver {
