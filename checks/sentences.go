@@ -43,6 +43,8 @@ var sentences = sync.OnceValue(func() map[string][]sentence {
 			say(`certificate expired on (\S+), (\d+) days ago`, "证书已于 ${1} 过期，至今 ${2} 天"),
 			say(`certificate expired on (\S+), (\d+) hours ago`, "证书已于 ${1} 过期，至今 ${2} 小时"),
 			say(`certificate expired on (\S+), (\S+) ago`, "证书已于 ${1} 过期，至今 ${2}"),
+			say(`intermediate certificate (.+) expired on (\S+), (\d+) days ago`, "中间证书 ${1} 已于 ${2} 过期，至今 ${3} 天"),
+			say(`intermediate certificate (.+) expired on (\S+), (\d+) hours ago`, "中间证书 ${1} 已于 ${2} 过期，至今 ${3} 小时"),
 		},
 		"chain": {
 			say(`the certificate is self-signed`, "自签名证书"),
@@ -68,6 +70,14 @@ var sentences = sync.OnceValue(func() map[string][]sentence {
 			say(`cache status STALE`, "缓存状态 STALE"),
 			say(`expires on (\S+), in (\d+) days`, "${1} 到期，还有 ${2} 天"),
 			say(`expires on (\S+), in (\d+) hours`, "${1} 到期，还有 ${2} 小时"),
+			say(`expires on (\S+), in (\S+)`, "${1} 到期，还有 ${2}"),
+			say(`intermediate certificate (.+) expires on (\S+), in (\d+) days`, "中间证书 ${1} 将于 ${2} 到期，还有 ${3} 天"),
+			say(`intermediate certificate (.+) expires on (\S+), in (\d+) hours`, "中间证书 ${1} 将于 ${2} 到期，还有 ${3} 小时"),
+			say(`root certificate (.+) expires on (\S+), in (\d+) days`, "根证书 ${1} 将于 ${2} 到期，还有 ${3} 天"),
+			say(`root certificate (.+) expires on (\S+), in (\d+) hours`, "根证书 ${1} 将于 ${2} 到期，还有 ${3} 小时"),
+			say(`expired on (\S+), (\d+) days ago`, "已于 ${1} 过期，至今 ${2} 天"),
+			say(`expired on (\S+), (\d+) hours ago`, "已于 ${1} 过期，至今 ${2} 小时"),
+			say(`intermediate certificate (.+) expired on (\S+), (\d+) days ago`, "中间证书 ${1} 已于 ${2} 过期，至今 ${3} 天"),
 		},
 		"limit": {
 			say(`ESA waits 30s for an origin before it answers 524; this check gives up after (\S+) and cannot see that`, "ESA 等源站 30 秒后返回 524；本检查 ${1} 就放弃，看不到它"),

@@ -153,10 +153,15 @@ func TestCertValidFor(t *testing.T) {
 		{90 * time.Minute, "tls_expiring: got expires on 2026-11-23T16:30:00Z, in 1h30m0s; want valid for at least 14 days"},
 		{-3 * day, "tls_expiring: got expired on 2026-11-20T15:00:00Z, 3 days ago; want valid for at least 14 days"},
 	} {
-		r.TLS = &probe.TLSState{NotAfter: r.StartedAt.Add(tt.left)}
+		r.TLS = &probe.TLSState{NotAfter: r.StartedAt.Add(-90 * day), ValidUntil: r.StartedAt.Add(tt.left)}
 		if got := one(t, Expect{CertValidFor: 14 * day}, r); got != tt.want {
 			t.Errorf("got  %s\nwant %s", got, tt.want)
 		}
+	}
+	r.TLS = &probe.TLSState{ValidUntil: r.StartedAt.Add(3 * day), EndsWith: "intermediate certificate CN=R11"}
+	want := "tls_expiring: got intermediate certificate CN=R11 expires on 2026-11-26T15:00:00Z, in 3 days; want valid for at least 14 days"
+	if got := one(t, Expect{CertValidFor: 14 * day}, r); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
 
@@ -187,7 +192,7 @@ func full() Expect {
 
 func TestOrder(t *testing.T) {
 	r := answer(503, "<title>滑动验证页面</title>b", "Set-Cookie", "__aliwaitingroom_x=1", "Refresh", "5")
-	r.TLS = &probe.TLSState{NotAfter: r.StartedAt.Add(time.Minute)}
+	r.TLS = &probe.TLSState{ValidUntil: r.StartedAt.Add(time.Minute)}
 	r.Edge.CacheStatus = "STALE"
 	var got []catalog.Condition
 	for _, f := range build(t, full()).Check(r) {

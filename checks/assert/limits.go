@@ -22,21 +22,25 @@ func (m maxDuration) Check(r *probe.Response) *Failure {
 
 type certValidFor time.Duration
 
-// CertValidFor expects every certificate of the presented chain to be valid for
-// at least d more. It says nothing of plain HTTP.
+// CertValidFor expects that for at least d more clients have a valid chain from the
+// server's certificate up to one that they trust, whatever else the server
+// presents. It says nothing of plain HTTP.
 func CertValidFor(d time.Duration) Assertion { return certValidFor(d) }
 
 func (c certValidFor) Check(r *probe.Response) *Failure {
-	if r.TLS == nil || r.Condition != "" || r.TLS.NotAfter.IsZero() {
+	if r.TLS == nil || r.Condition != "" || r.TLS.ValidUntil.IsZero() {
 		return nil
 	}
-	left := r.TLS.NotAfter.Sub(r.StartedAt)
+	left := r.TLS.ValidUntil.Sub(r.StartedAt)
 	if left >= time.Duration(c) {
 		return nil
 	}
-	got := fmt.Sprintf("expires on %s, in %s", r.TLS.NotAfter.UTC().Format(time.RFC3339), days(left))
+	got := fmt.Sprintf("expires on %s, in %s", r.TLS.ValidUntil.UTC().Format(time.RFC3339), days(left))
 	if left < 0 {
-		got = fmt.Sprintf("expired on %s, %s ago", r.TLS.NotAfter.UTC().Format(time.RFC3339), days(-left))
+		got = fmt.Sprintf("expired on %s, %s ago", r.TLS.ValidUntil.UTC().Format(time.RFC3339), days(-left))
+	}
+	if r.TLS.EndsWith != "" {
+		got = probe.Printable(r.TLS.EndsWith, textLimit/2) + " " + got // which one to renew, and still the date
 	}
 	return mismatch(r, catalog.TLSExpiring, got, "valid for at least "+days(time.Duration(c)))
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,11 +20,14 @@ const (
 	namesKept = 32  // host names of a certificate
 )
 
-// newTLSState is what a finished handshake showed.
-func newTLSState(cs *tls.ConnectionState) *TLSState {
+// newTLSState is what a finished handshake showed; ends is the certificate with
+// which trust in the leaf ends, nil when nobody looked whether there is any.
+func newTLSState(cs *tls.ConnectionState, ends *x509.Certificate) *TLSState {
 	s := presented(cs.PeerCertificates)
 	if s == nil {
 		s = &TLSState{}
+	} else if ends != nil {
+		s.endWith(ends, cs.PeerCertificates[0])
 	}
 	s.Version = tls.VersionName(cs.Version)
 	s.Cipher = tls.CipherSuiteName(cs.CipherSuite)
@@ -51,7 +55,34 @@ func presented(chain []*x509.Certificate) *TLSState {
 			s.NotAfter = c.NotAfter
 		}
 	}
+	s.endWith(firstToEnd(withoutRoots(chain)), leaf)
 	return s
+}
+
+// endWith notes the certificate with which trust in the leaf ends.
+func (s *TLSState) endWith(c, leaf *x509.Certificate) {
+	s.ValidUntil, s.EndsWith = c.NotAfter, ""
+	if !c.Equal(leaf) {
+		s.EndsWith = authorityText(c)
+	}
+}
+
+// lasting is the certificate with which trust ends: of the verified chains the
+// one that lasts longest counts, for a client needs only one, and servers present
+// old certificates for the sake of old clients. The root counts too, as to verify
+// is to look at its dates. nil when there is no chain.
+func lasting(verified [][]*x509.Certificate) (ends *x509.Certificate) {
+	for _, chain := range verified {
+		if first := firstToEnd(chain); ends == nil || first.NotAfter.After(ends.NotAfter) {
+			ends = first
+		}
+	}
+	return ends
+}
+
+// firstToEnd is the certificate of a chain that expires first.
+func firstToEnd(chain []*x509.Certificate) *x509.Certificate {
+	return slices.MinFunc(chain, func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
 }
 
 // certificateNames lists the hosts that a certificate is for.
@@ -114,14 +145,23 @@ func is[E error](err error) bool {
 	return ok
 }
 
-// outdated is the certificate of the chain that is not valid now, nil when all
-// are. A self-signed certificate after the leaf is only a copy of a root, and
-// whether that one holds is not for the server to say.
-func outdated(chain []*x509.Certificate, now time.Time) *x509.Certificate {
-	for i, c := range chain {
-		if i > 0 && selfSigned(c) {
-			continue
+// withoutRoots is a presented chain without what is self-signed after the leaf:
+// that is only a copy of a root, and whether that one holds is not for the server
+// to say.
+func withoutRoots(chain []*x509.Certificate) []*x509.Certificate {
+	kept := chain[:1:1]
+	for _, c := range chain[1:] {
+		if !selfSigned(c) {
+			kept = append(kept, c)
 		}
+	}
+	return kept
+}
+
+// outdated is the certificate of the chain that is not valid now, nil when all
+// are.
+func outdated(chain []*x509.Certificate, now time.Time) *x509.Certificate {
+	for _, c := range withoutRoots(chain) {
 		if now.Before(c.NotBefore) || now.After(c.NotAfter) {
 			return c
 		}
@@ -133,12 +173,21 @@ func outdated(chain []*x509.Certificate, now time.Time) *x509.Certificate {
 func lapse(c, leaf *x509.Certificate, now time.Time) string {
 	which := "certificate"
 	if c != leaf {
-		which = "intermediate certificate " + Printable(c.Subject.String(), nameLimit)
+		which = authorityText(c)
 	}
 	if now.Before(c.NotBefore) {
 		return fmt.Sprintf("%s is not yet valid: it starts on %s, in %s", which, date(c.NotBefore), span(c.NotBefore.Sub(now)))
 	}
 	return fmt.Sprintf("%s expired on %s, %s ago", which, date(c.NotAfter), span(now.Sub(c.NotAfter)))
+}
+
+// authorityText names a certificate that is not the leaf.
+func authorityText(c *x509.Certificate) string {
+	kind := "intermediate"
+	if selfSigned(c) {
+		kind = "root"
+	}
+	return kind + " certificate " + Printable(c.Subject.String(), nameLimit)
 }
 
 // distrust says in a few words why nobody vouches for a chain.

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -186,14 +187,15 @@ func (r *run) handshake(ctx context.Context, nc net.Conn) (*tls.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.p.lastTLS.remember(config)
+	var ends *x509.Certificate
+	r.p.lastTLS.remember(config, &ends)
 	tc := tls.Client(nc, config)
 	if err := tc.HandshakeContext(ctx); err != nil {
 		r.resp.TLS = presented(unverified(err))
 		return nil, err
 	}
 	cs := tc.ConnectionState()
-	r.resp.TLS = r.p.lastTLS.describe(&cs)
+	r.resp.TLS = r.p.lastTLS.describe(&cs, cmp.Or(ends, lasting(cs.VerifiedChains)))
 	if r.p.req.HTTPVersion == "2" && cs.NegotiatedProtocol != "h2" {
 		return nil, errors.New("the server does not agree to speak HTTP/2 (ALPN)")
 	}
@@ -209,17 +211,18 @@ type knownTLS struct {
 
 type describedTLS struct {
 	chain           []*x509.Certificate
+	ends            *x509.Certificate
 	version, cipher uint16
 	state           *TLSState
 }
 
-// describe says what a handshake showed.
-func (k *knownTLS) describe(cs *tls.ConnectionState) *TLSState {
-	if d := k.last.Load(); d != nil && d.version == cs.Version && d.cipher == cs.CipherSuite &&
+// describe says what a handshake showed; ends as for newTLSState.
+func (k *knownTLS) describe(cs *tls.ConnectionState, ends *x509.Certificate) *TLSState {
+	if d := k.last.Load(); d != nil && d.version == cs.Version && d.cipher == cs.CipherSuite && d.ends.Equal(ends) &&
 		slices.EqualFunc(d.chain, cs.PeerCertificates, (*x509.Certificate).Equal) {
 		return d.state
 	}
-	d := &describedTLS{cs.PeerCertificates, cs.Version, cs.CipherSuite, newTLSState(cs)}
+	d := &describedTLS{cs.PeerCertificates, ends, cs.Version, cs.CipherSuite, newTLSState(cs, ends)}
 	k.last.Store(d)
 	return d.state
 }

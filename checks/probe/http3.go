@@ -118,7 +118,7 @@ func (r *run) dialQUIC(ctx context.Context, address netip.AddrPort) (*conn, erro
 		return nil, err
 	}
 	cs := qc.ConnectionState().TLS
-	r.resp.TLS = r.p.lastTLS.describe(&cs)
+	r.resp.TLS = r.p.lastTLS.describe(&cs, lasting(cs.VerifiedChains))
 	h3 := &http3.Transport{DisableCompression: true, MaxResponseHeaderBytes: headerLimit}
 	return &conn{
 		RoundTripper: h3.NewClientConn(qc),

@@ -80,6 +80,8 @@ type TLSState struct {
 	Cipher      string
 	NotBefore   time.Time // of the leaf
 	NotAfter    time.Time // the earliest in the presented chain
+	ValidUntil  time.Time // when trust in it ends, whatever else is presented
+	EndsWith    string    // what ends then: "intermediate certificate CN=R11", "" for the leaf
 	Issuer      string
 	Subject     string
 	DNSNames    []string

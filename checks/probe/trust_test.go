@@ -84,11 +84,11 @@ func TestTrustedChainHoldsForNothingElse(t *testing.T) {
 		"with more behind it":     {append(shop[:1:1], forged...), "shop.example", roots, time.Minute, false},
 	} {
 		k := &knownTLS{}
-		if err := k.verify(shop, "shop.example", roots, began); err != nil {
+		if _, err := k.verify(shop, "shop.example", roots, began); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 { // a refusal is not to be forgotten by having been looked at
-			err := k.verify(at.presented, at.host, at.roots, began.Add(at.after))
+			_, err := k.verify(at.presented, at.host, at.roots, began.Add(at.after))
 			if refused, ok := errors.AsType[*tls.CertificateVerificationError](err); (err != nil) != at.bad || at.bad && (!ok || len(refused.UnverifiedCertificates) != len(at.presented)) {
 				t.Errorf("%s: %v, want an error: %t", name, err, at.bad)
 			}
@@ -104,7 +104,7 @@ func TestTrustEndsWithTheChain(t *testing.T) {
 		authority := issue(t, nil, "authority", began, authorityHours)
 		leaf := issue(t, authority, "shop.example", began, 12)
 		k, now := &knownTLS{}, began.Add(30*time.Minute)
-		if err := k.verify([]*x509.Certificate{leaf.Certificate}, "shop.example", poolOf(authority), now); err != nil {
+		if _, err := k.verify([]*x509.Certificate{leaf.Certificate}, "shop.example", poolOf(authority), now); err != nil {
 			t.Fatal(err)
 		}
 		if got := k.trusted.Load().until.Sub(now); got != want {
@@ -128,7 +128,7 @@ func BenchmarkVerify(b *testing.B) {
 				if !known {
 					k = &knownTLS{}
 				}
-				if err := k.verify(presented, "shop.example", roots, now.Add(time.Second)); err != nil {
+				if _, err := k.verify(presented, "shop.example", roots, now.Add(time.Second)); err != nil {
 					b.Fatal(err)
 				}
 			}
