@@ -160,7 +160,7 @@ func (c *Check) describe(edge *probe.Response) Result {
 		Edge: edge.Edge,
 	}
 	if t := edge.TLS; t != nil {
-		r.TLS = &TLS{Version: t.Version, Cipher: t.Cipher, NotAfter: t.NotAfter.UTC(),
+		r.TLS = &TLS{Version: t.Version, Cipher: t.Cipher, NotAfter: t.NotAfter.UTC(), ValidUntil: t.ValidUntil.UTC(),
 			Issuer: t.Issuer, Subject: t.Subject, Fingerprint: t.Fingerprint}
 	}
 	return r

@@ -325,7 +325,7 @@ func TestResultJSON(t *testing.T) {
 		r := answers(522)(ctx)
 		r.StartedAt = time.Date(2026, 11, 23, 23, 4, 5, 123_456_789, time.FixedZone("CST", 8*60*60))
 		r.Duration = 212*time.Millisecond + 499*time.Nanosecond
-		r.TLS = &probe.TLSState{Version: "TLS 1.3", NotAfter: r.StartedAt}
+		r.TLS = &probe.TLSState{Version: "TLS 1.3", NotAfter: r.StartedAt, ValidUntil: r.StartedAt}
 		return r
 	})
 	object := decode(checkOf(t, secured, answers(200), assert.Expect{}).Run(t.Context()))
@@ -333,7 +333,7 @@ func TestResultJSON(t *testing.T) {
 		"": "body_bytes check diagnosis duration_seconds edge http_version location method origin outcome phases_seconds " +
 			"redirects remote_address site started_at status_code success tls url",
 		"phases_seconds": "connect processing resolve tls transfer",
-		"tls":            "cipher fingerprint issuer not_after subject version",
+		"tls":            "cipher fingerprint issuer not_after subject valid_until version",
 		"edge":           "cache_status error_token node_ip pop proxy_status request_id via_esa",
 		"diagnosis":      "condition doc_url evidence fault owner runbook_url severity steps summary title verdict",
 		"origin":         "condition duration_seconds status_code success",

@@ -57,10 +57,20 @@ type Phases struct {
 type TLS struct {
 	Version     string    `json:"version"`
 	Cipher      string    `json:"cipher"`
-	NotAfter    time.Time `json:"not_after"` // the earliest in the presented chain
+	NotAfter    time.Time `json:"not_after"`            // the earliest in the presented chain
+	ValidUntil  time.Time `json:"valid_until,omitzero"` // when trust in it ends, whatever else is presented
 	Issuer      string    `json:"issuer"`
 	Subject     string    `json:"subject"`
 	Fingerprint string    `json:"fingerprint"` // SHA-256 of the leaf, lower-case hex
+}
+
+// Ends is when trust in the certificate ends. Results from before that was looked
+// for tell only when the presented chain does.
+func (t *TLS) Ends() time.Time {
+	if t.ValidUntil.IsZero() {
+		return t.NotAfter
+	}
+	return t.ValidUntil
 }
 
 // Origin is the same request, sent straight to the origin at the same moment.

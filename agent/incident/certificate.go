@@ -64,7 +64,7 @@ func (rec Record) certificateTold(a *Alert, at time.Time) Record {
 	c, known := memory.Certificates[fingerprint]
 	switch {
 	case !known:
-		c = Certificate{NotAfter: a.Result.TLS.NotAfter.UTC().Round(0), ToldAt: at}
+		c = Certificate{NotAfter: a.Result.TLS.Ends().UTC().Round(0), ToldAt: at}
 	case c.due(at):
 		c.Again = true
 	default:

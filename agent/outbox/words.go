@@ -193,7 +193,7 @@ func (w writer) event(inc *incident.Incident, e *incident.Event) string {
 		return fmt.Sprintf(p.allWell, e.Check, inc.Site, w.lasted(inc.Since, e.At))
 	case incident.EventReminder:
 		if a, ok := inc.Alerts[e.Check]; ok && a.Result.TLS != nil {
-			return fmt.Sprintf(p.certificate, e.Check, w.lasted(e.At, a.Result.TLS.NotAfter))
+			return fmt.Sprintf(p.certificate, e.Check, w.lasted(e.At, a.Result.TLS.Ends()))
 		}
 		return fmt.Sprintf(p.reminder, w.lasted(inc.Since, e.At))
 	case incident.EventRemoved:

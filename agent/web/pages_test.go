@@ -55,6 +55,10 @@ func TestSitePage(t *testing.T) {
 		"No result yet.", `data-events="../events?since=`)
 	lacks(t, page, "blog")
 
+	sc.observe(t, "shop/home", "", func(r *checks.Result) { // with a certificate that nobody needs
+		r.TLS.ValidUntil, r.TLS.NotAfter = r.TLS.NotAfter, time.Now().Add(-time.Hour)
+	})
+	has(t, get(t, sc.Server, "/sites/shop"), badge("ok", "valid"), "39 d 23 h")
 	for range 2 {
 		sc.observe(t, "shop/home", "", func(r *checks.Result) { r.TLS.NotAfter = time.Now().Add(-time.Hour) })
 	}

@@ -284,12 +284,12 @@ func statusWord(code int, condition string) string {
 
 // certOf is the certificate, nil when none was shown.
 func (p *page) certOf(t *checks.TLS) *certView {
-	if t == nil || t.NotAfter.IsZero() {
+	if t == nil || t.Ends().IsZero() {
 		return nil
 	}
 	const soon = 14 * 24 * time.Hour // as expect.cert_valid_for has it by default
-	left := t.NotAfter.Sub(p.now)
-	v := &certView{Look: look{"ok", "valid", 1}, Left: span(left), Ends: momentOf(t.NotAfter, p.now)}
+	left := t.Ends().Sub(p.now)
+	v := &certView{Look: look{"ok", "valid", 1}, Left: span(left), Ends: momentOf(t.Ends(), p.now)}
 	switch {
 	case left <= 0:
 		v.Expired, v.Look, v.Left = true, look{"bad", "expired", 3}, span(-left)
