@@ -15,7 +15,7 @@ func TestEchoedSecretIsNotShown(t *testing.T) {
 	const token = "SECRETaBcD/1234567"
 	echo := func(w http.ResponseWriter, r *http.Request) {
 		got := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if key := cmp.Or(r.Header.Get("X-Api-Key"), r.FormValue("token"), r.FormValue("q")); key != "" {
+		if key := cmp.Or(r.Header.Get("X-Api-Key"), r.FormValue("token"), r.FormValue("password"), r.FormValue("q")); key != "" {
 			got = key
 		}
 		for _, name := range []string{"EagleId", "X-Site-Cache-Status", "X-Cache", "Proxy-Status"} {
@@ -34,7 +34,9 @@ func TestEchoedSecretIsNotShown(t *testing.T) {
 	for name, req := range map[string]Request{
 		"bearer": {URL: base, Auth: Auth{Bearer: secret(token)}},
 		"header": {URL: base, Header: http.Header{"X-Api-Key": {token}}},
-		"query":  {URL: base + "/?token=" + url.QueryEscape(token)},
+		"form": {URL: base, Method: http.MethodPost, Body: []byte("user=alice&password=" + url.QueryEscape(token)),
+			Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}},
+		"query": {URL: base + "/?token=" + url.QueryEscape(token)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := do(t, req)

@@ -50,6 +50,7 @@ func (c *Common) newManner(req *Request, target *url.URL) (*manner, error) {
 	}
 	m.secrets.add(querySecrets(target.RawQuery)...)
 	m.prepareHeader()
+	m.secrets.add(bodySecrets(req.Body, m.header.Get("Content-Type"))...)
 	m.prepareUser(target.User)
 	// The files of the handshake are read now, so that a mistake shows at once.
 	if m.tls, err = c.tlsOf(req.TLS, alpnOf(req.HTTPVersion)...); err != nil {

@@ -81,9 +81,9 @@ func unescape(s string) string {
 // in it as a word of its own, does with a value that is not short; among weakWords,
 // only with one that no person would choose.
 var (
-	secretParts = []string{"passw", "passphrase", "secret", "apikey", "authkey", "accesskey", "accesstoken", "authtoken", "idtoken", "refreshtoken",
+	secretParts = []string{"passw", "pwd", "passphrase", "secret", "apikey", "authkey", "accesskey", "accesstoken", "authtoken", "idtoken", "refreshtoken",
 		"signature", "credential", "authorization", "sessid", "sessionid"}
-	secretWords = []string{"token", "sig", "hmac", "pwd", "auth", "sid", "session", "jwt"}
+	secretWords = []string{"token", "sig", "hmac", "auth", "sid", "session", "jwt"}
 	weakWords   = []string{"key", "sign", "pass", "code", "ticket", "otp"}
 	openWords   = []string{"sort", "page", "next", "partition", "primary", "search", "public", "continuation"} // before key or token
 )
@@ -93,11 +93,28 @@ func (p *parameter) isSecret() bool { return IsSecretParameter(p.name, p.value) 
 // IsSecretParameter tells whether a parameter of a URL's query opens something, by
 // its name and its value as they are written there.
 func IsSecretParameter(name, value string) bool {
-	name, value = strings.ToLower(unescape(name)), unescape(value)
+	return isSecret(wordsOf(unescape(name)), unescape(value))
+}
+
+// wordsOf are the words of a name, in lower case: user_token and userToken have two.
+func wordsOf(name string) []string {
+	var b strings.Builder
+	was := ' '
+	for _, c := range name {
+		if unicode.IsLower(was) && unicode.IsUpper(c) {
+			b.WriteByte(' ')
+		}
+		b.WriteRune(unicode.ToLower(c))
+		was = c
+	}
+	return strings.FieldsFunc(b.String(), func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) })
+}
+
+// isSecret tells whether a value opens something whose name has these words.
+func isSecret(words []string, value string) bool {
 	if value == "" {
 		return false
 	}
-	words := strings.FieldsFunc(name, func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) })
 	whole, n := strings.Join(words, ""), len(words)
 	if slices.ContainsFunc(secretParts, func(part string) bool { return strings.Contains(whole, part) }) {
 		return true

@@ -17,6 +17,7 @@ func TestShownURL(t *testing.T) {
 		{"https://shop.example.com/a?tokens=true&key=de&monkey=abcdefgh12&design=abcdefgh12", "https://shop.example.com/a?tokens=true&key=de&monkey=abcdefgh12&design=abcdefgh12"},
 		{"https://shop.example.com/a?api.key=x1&Access-Key=x2&api_key=x3", "https://shop.example.com/a?api.key=SECRET&Access-Key=SECRET&api_key=SECRET"},
 		{"https://shop.example.com/a?password=hunter2&x", "https://shop.example.com/a?password=SECRET&x"},
+		{"https://shop.example.com/a?userToken=abcdefgh12&sortKey=created_at_2&pwd=x1", "https://shop.example.com/a?userToken=SECRET&sortKey=created_at_2&pwd=SECRET"},
 		{"https://shop.example.com/a?a=1;token=abcdefgh12;b", "https://shop.example.com/a?a=1;token=SECRET;b"},
 		{"https://shop.example.com/a?PHPSESSID=abc&authorization=Bearer%20x", "https://shop.example.com/a?PHPSESSID=SECRET&authorization=SECRET"},
 		{"https://shop.example.com/a?sort_key=created_at_2&page_token=abcdefgh12&key=images/logo2.png&sign=sagittarius", "https://shop.example.com/a?sort_key=created_at_2&page_token=abcdefgh12&key=images/logo2.png&sign=sagittarius"},

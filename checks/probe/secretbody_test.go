@@ -1,0 +1,35 @@
+package probe
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestBodySecrets(t *testing.T) {
+	const form, js = "application/x-www-form-urlencoded", "application/json; charset=utf-8"
+	for _, tt := range []struct{ media, body, want string }{
+		{"", "", ""},
+		{form, "user=alice&password=hunter2", "hunter2"},
+		{"", "user=alice&passwd=hunter2\n", "hunter2"},
+		{form, "password=a%26b+c&lang=de", "a%26b+c a&b c"},
+		{form, "userPwd=hunter2&pass=shop1&pin=4711&page=12345678", "4711 hunter2 shop1"},
+		{form, "grant_type=client_credentials&client_id=abcdefgh12&client_secret=s3cret", "s3cret"},
+		{form, "password=a;b=c", "a;b=c"},
+		{form, "pass=true&password=&accept=yes&compass=northwest1", ""},
+		{js, `{"user":"alice","password":"a\"b","remember":true}`, `a"b`},
+		{"", ` {"login":{"userPassword":"hunter2","otp":"123456789"},"page":3}`, "123456789 hunter2"},
+		{js, `[{"pin":471100,"passwords":["first","second"],"secret":null}]`, "471100 first second"},
+		{js, `{"variables":{"refreshToken":"abc"},"query":"{ a(b: 1) }"}`, "abc"},
+		{js, `{"sessionToken":"abcdefgh12","pageToken":"abcdefgh34"}`, "abcdefgh12"},
+		{js, `{"password":"hunter2"`, ""},
+		{"multipart/form-data; boundary=x", "--x&password=hunter2", ""},
+		{"application/octet-stream", "\x00\xff&password=hunter2", ""},
+	} {
+		got := bodySecrets([]byte(tt.body), tt.media)
+		slices.Sort(got)
+		if strings.Join(got, " ") != tt.want {
+			t.Errorf("%s %q: got %q, want %s", tt.media, tt.body, got, tt.want)
+		}
+	}
+}
