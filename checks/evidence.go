@@ -3,6 +3,7 @@ package checks
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -44,6 +45,7 @@ func evidence(edge *probe.Response, failures []assert.Failure,
 		}
 	}
 	if edge.Condition == "" {
+		add("redirect", redirectText(edge))
 		add(madeBy, author(edge))
 	}
 	add("X-Tengine-Error", edge.Edge.ErrorToken)
@@ -85,6 +87,27 @@ func statusText(code int) string {
 	}
 	return fmt.Sprint(code)
 }
+
+// redirectText says where an answer leads that is a redirect and was not followed;
+// "" when it is none, or leads nowhere.
+func redirectText(resp *probe.Response) string {
+	location := resp.Header.Get("Location")
+	if resp.StatusCode/100 != 3 || location == "" {
+		return ""
+	}
+	base, err := url.Parse(resp.AskedURL())
+	if err != nil {
+		return ""
+	}
+	target, err := base.Parse(location)
+	if err != nil || target.Host == "" {
+		return ""
+	}
+	return probe.Printable(resp.Redact(probe.BareURL(target.String())), maxRedirect)
+}
+
+// maxRedirect bounds what is told of where a redirect leads, in bytes.
+const maxRedirect = 200
 
 // originText says how the origin answered when it was asked directly.
 func originText(origin *probe.Response, failures []assert.Failure) string {

@@ -198,3 +198,51 @@ func (answering) Do(context.Context) *probe.Response {
 type ending struct{ r probe.Response }
 
 func (e ending) Do(context.Context) *probe.Response { return &e.r }
+
+// TestRedirectThatIsNotFollowed holds that it is told where it leads, but neither
+// its query nor what the server echoes of the request's secrets.
+func TestRedirectThatIsNotFollowed(t *testing.T) {
+	for _, tt := range []struct {
+		name, location, want string
+		status               int
+		expect               assert.Expect
+	}{
+		{"to another host", "https://login.example.com/sso?ticket=abc#x", "https://login.example.com/sso", 302, assert.Expect{}},
+		{"within the site", "../en/", "BASE/en/", 301, assert.Expect{}},
+		{"without a scheme", "//login.example.com", "http://login.example.com", 307, assert.Expect{}},
+		{"with a secret", "/s3cr3t%2Fkey/s3cr3t%2fkey", "BASE/<secret>/<secret>", 302, assert.Expect{}},
+		{"with a user", "https://me:s3cr3t@login.example.com/", "https://login.example.com/", 302, assert.Expect{}},
+		{"of the wrong kind", "/en", "BASE/en", 302, assert.Expect{Status: []string{"301"}}},
+		{"as expected, but for the page", "/en", "BASE/en", 302, assert.Expect{Status: []string{"3xx"}, BodyContains: []string{"moved"}}},
+		{"long", "/" + strings.Repeat("a", 500), "BASE/aaa…", 302, assert.Expect{}},
+		{"to nowhere", "", "", 302, assert.Expect{}},
+		{"broken", "http://[::1/%zz", "", 302, assert.Expect{}},
+		{"no address", "javascript:alert(1)", "", 302, assert.Expect{}},
+		{"no redirect", "/made", "", 404, assert.Expect{}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Location", tt.location)
+				w.WriteHeader(tt.status)
+			}))
+			t.Cleanup(s.Close)
+			p, err := probe.New(probe.Request{URL: s.URL + "/de/", NoRedirects: true, Header: http.Header{"X-Key": {"s3cr3t/key"}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := checkOf(t, p, nil, tt.expect).Run(t.Context()).Diagnosis
+			if d == nil {
+				t.Fatal("nothing wrong was found")
+			}
+			got := ""
+			for _, line := range d.Evidence {
+				if to, ok := strings.CutPrefix(line, "redirect: "); ok {
+					got = strings.Replace(to, s.URL, "BASE", 1)
+				}
+			}
+			if want, cut := strings.CutSuffix(tt.want, "…"); got != tt.want && !(cut && strings.HasPrefix(got, want) && strings.HasSuffix(got, "…") && len(got) < 300) {
+				t.Errorf("got %q, want %q in %q", got, tt.want, d.Evidence)
+			}
+		})
+	}
+}

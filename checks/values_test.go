@@ -21,6 +21,8 @@ func TestValuesInChinese(t *testing.T) {
 		{"via ESA: yes", "经过 ESA: 是"},
 		{"phase: processing", "阶段: 等待应答"},
 		{"received: 12 bytes of the body", "已接收: 12 字节正文"},
+		{"redirect: https://shop.example.com/en", "跳转: https://shop.example.com/en"},
+		{"redirect: from https down to http", "跳转: 从 https 降为 http"},
 		{"redirects: 2, the last to https://shop.example.com/en", "跳转: 2 次，最后跳转到 https://shop.example.com/en"},
 		{"time: 212 ms (connect 4.0 ms, tls 8.1 ms)", "耗时: 212 毫秒（建立连接 4.0 毫秒，TLS 握手 8.1 毫秒）"},
 		{"time: 12 s", "耗时: 12 秒"},
