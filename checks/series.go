@@ -18,6 +18,7 @@ type series struct {
 	check    *Check
 	lastRun  int64 // ms since 1970, of the newest result
 	expiry   int64 // s since 1970, of the certificate last seen; kept when none is seen; 0 before
+	trusted  int64 // the same: until when it is trusted
 	failures []failureCount
 	duration histogram
 	exemplar exemplar
@@ -57,7 +58,7 @@ var outcomes = [...]Outcome{Pass, Degraded, Fail}
 func (s *series) observe(r *Result, pop string) {
 	s.lastRun = r.StartedAt.UnixMilli()
 	if r.TLS != nil && !r.TLS.NotAfter.IsZero() {
-		s.expiry = r.TLS.NotAfter.Unix()
+		s.expiry, s.trusted = r.TLS.NotAfter.Unix(), r.TLS.Ends().Unix()
 	}
 	s.outcomes[slices.Index(outcomes[:], r.Outcome)]++
 	if d := r.Diagnosis; d != nil {
@@ -154,6 +155,12 @@ var families = []family{
 		func(s *shown, w *exposition.Writer) {
 			if s.expiry != 0 {
 				w.Sample(s.base, float64(s.expiry))
+			}
+		}},
+	{gauge("probe_ssl_last_chain_expiry_timestamp_seconds", "Unix time at which trust in the certificate ends, by the verified chain that lasts longest; stays when a later handshake fails."),
+		func(s *shown, w *exposition.Writer) {
+			if s.trusted != 0 {
+				w.Sample(s.base, float64(s.trusted))
 			}
 		}},
 	{gauge("probe_ip_protocol", "4 or 6: the IP protocol of the last run, 0 when nothing was dialled."),
