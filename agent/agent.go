@@ -144,7 +144,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer a.release()
 	cfg := a.current().Config
 	debug.FreeOSMemory() // to read a configuration takes several times what is kept of it
-	a.log.Info("watching", "checks", len(a.current().Checks), "sites", a.current().Sites,
+	a.log.Info("watching", "path", filesOf(cfg), "checks", len(a.current().Checks), "sites", a.current().Sites,
 		"location", cfg.Agent.Location, "listen", a.Addr().String(), "version", a.opts.Version)
 	err := runStages(ctx, cfg.Agent.ShutdownTimeout, a.stages())
 	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)

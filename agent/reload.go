@@ -56,8 +56,18 @@ func (a *Agent) reload(asked bool) error {
 	}
 	a.failure = ""
 	debug.FreeOSMemory() // as at the start
-	a.log.Info("configuration loaded", "checks", len(plan.Checks), "receivers", len(plan.Receivers))
+	a.log.Info("configuration loaded", "path", filesOf(plan.Config), "checks", len(plan.Checks), "receivers", len(plan.Receivers))
 	return nil
+}
+
+// filesOf names the files of a configuration in one line, the first of many.
+func filesOf(cfg *config.Config) string {
+	const most = 10
+	files := cfg.Files
+	if len(files) > most {
+		return fmt.Sprintf("%s, and %d more", strings.Join(files[:most], ", "), len(files)-most)
+	}
+	return strings.Join(files, ", ")
 }
 
 // logFailure logs what is wrong with a configuration, a line an error.

@@ -14,7 +14,7 @@ import (
 // more than one place to judge.
 func (l *loader) build() (*Config, error) {
 	sources := l.sources // a pointer into the loader would keep all of it
-	c := &Config{Files: l.fileNames, Hash: l.sum(), sources: &sources}
+	c := &Config{Paths: l.paths, Files: l.fileNames, Hash: l.sum(), sources: &sources}
 	if err := l.fill(l.config.Raw(), c); err != nil {
 		return nil, err
 	}

@@ -23,6 +23,9 @@ type Config struct {
 	Maintenance []Maintenance     `yaml:"maintenance" doc:"when nothing is told"`
 	Catalog     []CatalogOverride `yaml:"catalog" doc:"your own words on top of the built-in catalog of conditions"`
 
+	// Paths are the files and directories that it was loaded from: those that
+	// Load was given, or the one of DefaultPaths that it took.
+	Paths []string `yaml:"-"`
 	// Files are the files that were read, in order.
 	Files []string `yaml:"-"`
 	// Hash is the SHA-256 of what was loaded, in lower-case hex. It changes

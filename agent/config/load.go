@@ -83,6 +83,7 @@ type loader struct {
 	refs      []reference
 	secrets   map[secretLeaf]Secret
 	badRoot   bool // some file could not be read at all
+	paths     []string
 	fileNames []string
 	seen      map[string]bool // the paths of Options.Seen
 }
@@ -175,6 +176,7 @@ func (l *loader) findFiles(paths []string) []string {
 		}
 		paths = DefaultPaths()[i : i+1]
 	}
+	l.paths = paths
 	var files []string
 	for _, path := range paths {
 		l.see(path, false)

@@ -29,11 +29,15 @@ func newBenchAgent() *cobra.Command {
 			if err := os.MkdirAll(dir, 0o755); err != nil {
 				return failed(err)
 			}
+			load, err := newConfigLoader(cmd)
+			if err != nil {
+				return err
+			}
 			var profiled error
 			saveMemory(true)
 			level := &slog.LevelVar{}
-			err := runAgent(cmd, newLogger(cmd.ErrOrStderr(), "json", level), level,
-				agent.Options{Load: (&configLoader{cmd: cmd}).Load},
+			err = runAgent(cmd, newLogger(cmd.ErrOrStderr(), "json", level), level,
+				agent.Options{Load: load.Load},
 				func(ctx context.Context, _ *agent.Agent) func() {
 					stopDropping := aside(ctx, func(ctx context.Context) { keepPagesFew(ctx, dropAfter) })
 					stopProfile := aside(ctx, func(ctx context.Context) { profiled = profile(ctx, dir, warmUp, duration) })

@@ -18,6 +18,11 @@ func loadConfig(cmd *cobra.Command, opts config.Options) (*config.Config, error)
 	if err != nil {
 		return nil, err
 	}
+	return loadPaths(paths, opts)
+}
+
+// loadPaths reads these files, or the default one where there are none.
+func loadPaths(paths []string, opts config.Options) (*config.Config, error) {
 	cfg, err := config.Load(paths, opts)
 	if err != nil {
 		return nil, configError(err)

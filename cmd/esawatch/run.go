@@ -26,7 +26,11 @@ agent.shutdown_timeout, a second one at once.
 Under systemd it tells when it is ready and how it is, and keeps the watchdog.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			load := &configLoader{cmd: cmd, noSites: noSites}
+			load, err := newConfigLoader(cmd)
+			if err != nil {
+				return err
+			}
+			load.noSites = noSites
 			cfg, err := load.Load()
 			if err != nil {
 				return err
@@ -59,22 +63,31 @@ Under systemd it tells when it is ready and how it is, and keeps the watchdog.`,
 // configLoader loads the configuration of the command line again and again, and
 // knows which files it has looked at.
 type configLoader struct {
-	cmd     *cobra.Command
-	noSites bool // it may begin with no sites; once there were some, none is a mistake
+	paths   []string // none: the first Load settles which of the default ones it is
+	noSites bool     // it may begin with no sites; once there were some, none is a mistake
 	inputs  []config.Input
 }
 
-// Load reads the configuration.
+func newConfigLoader(cmd *cobra.Command) (*configLoader, error) {
+	paths, err := cmd.Flags().GetStringArray("config")
+	return &configLoader{paths: paths}, err
+}
+
+// Load reads the configuration. What was read at the start is read again, and
+// nothing else: a file that is missing for a moment, as in a deployment, must not
+// make the agent watch the sites of another one.
 func (l *configLoader) Load() (*config.Config, error) {
 	l.inputs = nil
-	cfg, err := loadConfig(l.cmd, config.Options{
+	cfg, err := loadPaths(l.paths, config.Options{
 		AllowNoSites: l.noSites,
 		Seen:         func(in config.Input) { l.inputs = append(l.inputs, in) },
 	})
-	if err == nil && len(cfg.Sites) > 0 {
-		l.noSites = false
+	if err != nil {
+		return nil, err
 	}
-	return cfg, err
+	l.paths = cfg.Paths
+	l.noSites = l.noSites && len(cfg.Sites) == 0
+	return cfg, nil
 }
 
 // Inputs are the files that the last Load looked at.

@@ -170,7 +170,7 @@ func TestConfigMapChange(t *testing.T) {
 	h.swap("", map[string]string{"50.yaml": homeSite})
 	d := h.start()
 	h.swap("", map[string]string{"50.yaml": blogSite})
-	d.untilLogged("configuration loaded", "checks=1")
+	d.untilLogged("configuration loaded", "path=", "50.yaml", "checks=1")
 	d.until("the new site is watched, and it alone", func() bool {
 		body := d.metrics()
 		return !hasSeries(body, "shop", "home") && hasSeries(body, "blog", "home")
