@@ -88,14 +88,6 @@ func Build(cfg *config.Config, opts BuildOptions) (*Plan, error) {
 	return p, nil
 }
 
-// Warnings are what is allowed and most likely not meant.
-func (p *Plan) Warnings() []string {
-	if len(p.Checks) > 0 && len(p.Receivers) == 0 {
-		return []string{"no receivers: esawatch itself tells nobody of what fails"}
-	}
-	return nil
-}
-
 // trim drops what was only needed to put the plan in force: with many checks
 // that is most of it.
 func (p *Plan) trim() {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/esawatch/esawatch/agent/incident"
 	"github.com/esawatch/esawatch/checks"
+	"github.com/esawatch/esawatch/checks/catalog"
 	"github.com/esawatch/esawatch/notify"
 )
 
@@ -85,6 +86,15 @@ func (r *Receiver) gets(site string, a *incident.Alert) bool {
 		return slices.Contains(a.Receivers, r.Name)
 	}
 	return r.Match.fits(site, a)
+}
+
+// Takes tells whether there are alerts of this severity that go to the receiver, of
+// a check with these labels that names no receivers. Where a fault lies is known
+// only once something fails, so that a match on faults counts as one that fits.
+func (r *Receiver) Takes(site string, labels map[string]string, severity catalog.Severity) bool {
+	m := r.Match
+	m.Fault = nil
+	return m.fits(site, &incident.Alert{Labels: labels, Severity: severity})
 }
 
 // unsettled tells whether the incident leads a digest of which an attempt was
