@@ -58,6 +58,7 @@ func (o *Outbox) Run(ctx context.Context) error {
 // watch looks at the records whenever one has changed, until ctx is done.
 func (o *Outbox) watch(ctx context.Context, crew *crew) {
 	seen := make(map[string]story) // by site
+	var unheard unheard
 	next := time.NewTimer(scanEvery)
 	defer next.Stop()
 	for {
@@ -71,7 +72,7 @@ func (o *Outbox) watch(ctx context.Context, crew *crew) {
 		case <-next.C:
 		}
 		begin := time.Now()
-		o.scan(ctx, seen, crew)
+		unheard.warn(o.log, o.current(), o.scan(ctx, seen, crew))
 		next.Reset(scanEvery)
 		select {
 		case <-ctx.Done():
@@ -122,11 +123,12 @@ func toldOf(rec *incident.Record) (sum uint64) {
 
 // scan finds the records whose stories went on since they were seen and has the
 // workers look at them. Then it takes out of the records some of what is over
-// and owed to nobody; that is a change itself, so the rest follows.
-func (o *Outbox) scan(ctx context.Context, seen map[string]story, crew *crew) {
+// and owed to nobody; that is a change itself, so the rest follows. It returns
+// the records that had changed.
+func (o *Outbox) scan(ctx context.Context, seen map[string]story, crew *crew) (news []*incident.Record) {
 	settings := o.current()
 	if !settings.ready {
-		return
+		return nil
 	}
 	records := o.opts.Records.Records()
 	var changed, settled []string
@@ -135,7 +137,7 @@ func (o *Outbox) scan(ctx context.Context, seen map[string]story, crew *crew) {
 		rec := &records[i]
 		if s := storyOf(rec, settings.shared); s != seen[rec.Site] {
 			seen[rec.Site] = s
-			changed = append(changed, rec.Site)
+			changed, news = append(changed, rec.Site), append(news, rec)
 		}
 		if settings.over(rec, live) {
 			settled = append(settled, rec.Site)
@@ -154,6 +156,7 @@ func (o *Outbox) scan(ctx context.Context, seen map[string]story, crew *crew) {
 			}
 		})
 	}
+	return news
 }
 
 // digestOf names a digest: that of a receiver which an incident leads.
