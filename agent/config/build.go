@@ -1,9 +1,9 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
-	"net"
 	"net/url"
 	"os"
 	"slices"
@@ -49,20 +49,21 @@ func (l *loader) badSites() bool {
 // finishAgent fills in what follows from other settings and from the machine.
 func (l *loader) finishAgent(c *Config) {
 	if c.Agent.Location == "" {
-		host := l.opts.Hostname
-		if host == "" {
-			host, _ = os.Hostname() // an unnamed machine is called "local"
-		}
-		c.Agent.Location, c.Agent.LocationFromHost = nameFrom(host), true
+		c.Agent.Location, c.Agent.LocationFromHost = nameFrom(l.hostname()), true // an unnamed machine is called "local"
 	}
 	c.Web.ExternalURL = strings.TrimRight(c.Web.ExternalURL, "/")
-	if host, port, err := net.SplitHostPort(c.Web.Listen); err == nil && c.Web.ExternalURL == "" {
-		switch host {
-		case "", "0.0.0.0", "::":
-			host = c.Agent.Location
-		}
-		c.Web.ExternalURL = "http://" + net.JoinHostPort(host, port)
+	if c.Web.ExternalURL == "" {
+		c.Web.ExternalURL, c.Web.ExternalFromListen = c.Web.listenURL(cmp.Or(l.hostname(), "localhost")), true
 	}
+}
+
+// hostname is the machine's name, "" when it has none.
+func (l *loader) hostname() string {
+	if l.opts.Hostname != "" {
+		return l.opts.Hostname
+	}
+	host, _ := os.Hostname() // without one it is as if it had none
+	return host
 }
 
 // nameFrom makes a valid name of any text.

@@ -7,7 +7,10 @@
 // gives all of it to editors). A field of type Secret has two keys, X and X_file.
 package config
 
-import "time"
+import (
+	"net"
+	"time"
+)
 
 // Config is a whole configuration, loaded and validated. It is never changed
 // once Load has returned it.
@@ -64,9 +67,34 @@ type Web struct {
 	Listen string `yaml:"listen" rule:"listen" doc:"HOST:PORT of the status page, the metrics and the API; :9522 = on every address"`
 	// ExternalURL is used in links. Load derives it from Listen when it is not
 	// configured. It has no trailing slash.
-	ExternalURL  string `yaml:"external_url" rule:"url?" doc:"how people reach it, for links in messages; empty = http://LISTEN"`
-	ConfigFile   string `yaml:"config_file" rule:"file?" doc:"TLS and passwords, a Prometheus exporter-toolkit file; empty = neither"`
-	HealthListen string `yaml:"health_listen" rule:"listen?" doc:"HOST:PORT where /-/healthy and /-/ready are served too, without authentication; empty = nowhere"`
+	ExternalURL string `yaml:"external_url" rule:"url?" doc:"how people reach it, for links in messages; empty = http://LISTEN, with this machine's name where that is every address"`
+	// ExternalFromListen is set by Load when the URL is not configured.
+	ExternalFromListen bool   `yaml:"-"`
+	ConfigFile         string `yaml:"config_file" rule:"file?" doc:"TLS and passwords, a Prometheus exporter-toolkit file; empty = neither"`
+	HealthListen       string `yaml:"health_listen" rule:"listen?" doc:"HOST:PORT where /-/healthy and /-/ready are served too, without authentication; empty = nowhere"`
+}
+
+// LocalURL is how a program on this machine reaches the server: a listener on
+// every address is on loopback too, whatever the machine's name leads to.
+func (w *Web) LocalURL() string {
+	if !w.ExternalFromListen {
+		return w.ExternalURL
+	}
+	return w.listenURL("127.0.0.1") // [::] takes IPv4 too, and ::1 is missing where IPv6 is switched off
+}
+
+// listenURL is the URL of Listen, with everywhere as its host where that is every
+// address.
+func (w *Web) listenURL(everywhere string) string {
+	host, port, err := net.SplitHostPort(w.Listen)
+	if err != nil {
+		return "" // it was refused
+	}
+	switch host {
+	case "", "0.0.0.0", "::":
+		host = everywhere
+	}
+	return "http://" + net.JoinHostPort(host, port)
 }
 
 // Log is what is logged, and how.

@@ -205,7 +205,7 @@ func TestExternalURL(t *testing.T) {
 		"[::1]:9522":   "http://[::1]:9522",
 		"10.0.0.1:443": "http://10.0.0.1:443",
 	} {
-		c := mustLoad(t, smallest+"\n", "ESAWATCH_WEB__LISTEN="+listen)
+		c := mustLoad(t, smallest+"\n", "ESAWATCH_WEB__LISTEN="+listen, "ESAWATCH_AGENT__LOCATION=fra-1") // which is no host's name
 		if c.Web.ExternalURL != want {
 			t.Errorf("listen %q: got %q, want %q", listen, c.Web.ExternalURL, want)
 		}
@@ -213,6 +213,25 @@ func TestExternalURL(t *testing.T) {
 	c := mustLoad(t, smallest+"\nweb: {external_url: https://status.example.com/esawatch/}\n")
 	if c.Web.ExternalURL != "https://status.example.com/esawatch" {
 		t.Errorf("got %q", c.Web.ExternalURL)
+	}
+}
+
+// TestLocalURL: on loopback where the listener is on every address.
+func TestLocalURL(t *testing.T) {
+	for listen, want := range map[string]string{
+		":9522":         "http://127.0.0.1:9522",
+		"0.0.0.0:80":    "http://127.0.0.1:80",
+		"[::]:9522":     "http://127.0.0.1:9522",
+		"10.0.0.1:9522": "http://10.0.0.1:9522",
+	} {
+		c := mustLoad(t, smallest+"\n", "ESAWATCH_WEB__LISTEN="+listen)
+		if got := c.Web.LocalURL(); got != want {
+			t.Errorf("listen %q: got %q, want %q", listen, got, want)
+		}
+	}
+	c := mustLoad(t, smallest+"\nweb: {listen: ':9522', external_url: https://status.example.com}\n")
+	if got := c.Web.LocalURL(); got != "https://status.example.com" {
+		t.Errorf("got %q, want what is configured", got)
 	}
 }
 

@@ -34,8 +34,8 @@ const separator = "\x00"
 type Options struct {
 	// Environ is the environment as NAME=value; nil = the process's own.
 	Environ []string
-	// Hostname stands in for an agent.location that is not configured; "" =
-	// the machine's own.
+	// Hostname is the machine's name, which stands in for an agent.location that
+	// is not configured; "" = as the system has it.
 	Hostname string
 	// AllowNoSites lets a configuration pass that watches nothing.
 	AllowNoSites bool

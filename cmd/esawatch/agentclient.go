@@ -68,7 +68,7 @@ func (f *agentFlags) base(cmd *cobra.Command) (*url.URL, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%w\n--url http://HOST:PORT names the agent without a configuration", err)
 			}
-			raw = cmp.Or(cfg.Web.ExternalURL, raw)
+			raw = cmp.Or(cfg.Web.LocalURL(), raw)
 		}
 	}
 	u, err := url.Parse(raw)

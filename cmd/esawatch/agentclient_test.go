@@ -93,3 +93,19 @@ func TestSilenceFindsTheAgent(t *testing.T) {
 		t.Errorf("asked %q", asked)
 	}
 }
+
+// TestSilenceFindsTheAgentOnEveryAddress: an agent that listens everywhere is asked
+// on loopback, whatever name this machine has, and whatever it probes from.
+func TestSilenceFindsTheAgentOnEveryAddress(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "[]") }))
+	defer s.Close()
+	_, port, _ := strings.Cut(s.Listener.Addr().String(), ":")
+	for _, listen := range []string{":" + port, "0.0.0.0:" + port} {
+		file := filepath.Join(t.TempDir(), "config.yaml")
+		writeText(t, file, "sites: [{name: shop, url: 'https://shop.example.com'}]\nagent: {location: fra-1}\nweb: {listen: '"+listen+"'}\n")
+		if got := esawatch(t, "silence", "list", "--config", file); got.code != exitOK {
+			t.Errorf("listen %q: exit code %d: %s", listen, got.code, got.errors)
+		}
+	}
+}
