@@ -5,16 +5,41 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/esawatch/esawatch/agent/config"
 	"github.com/esawatch/esawatch/checks"
 	"github.com/esawatch/esawatch/checks/catalog"
 )
 
 // Warnings are what is allowed and most likely not meant.
 func (p *Plan) Warnings() []string {
+	warnings := append(p.unread(), p.unwatched()...)
 	if len(p.Checks) > 0 && len(p.Receivers) == 0 {
-		return []string{"no receivers: esawatch itself tells nobody of what fails"}
+		return append(warnings, "no receivers: esawatch itself tells nobody of what fails")
 	}
-	return p.untold()
+	return append(warnings, p.untold()...)
+}
+
+// unread names files beside the configuration that look like a part of it.
+func (p *Plan) unread() []string {
+	if len(p.Config.Unread) == 0 {
+		return nil
+	}
+	return []string{"not read: " + someOf(p.Config.Unread, "files") + " (of a directory only *.yaml are: rename what is meant)"}
+}
+
+// unwatched names the sites that have checks, and none that runs.
+func (p *Plan) unwatched() []string {
+	var sites []string
+	for i := range p.Config.Sites {
+		s := &p.Config.Sites[i]
+		if !slices.ContainsFunc(s.Checks, func(c config.Check) bool { return c.Enabled }) {
+			sites = append(sites, s.Name)
+		}
+	}
+	if len(sites) == 0 {
+		return nil
+	}
+	return []string{"not watched: " + someOf(sites, "sites") + ", every check is disabled (enabled: true, or remove the site)"}
 }
 
 // untold says which alerts fit no receiver. Only what is certain is said: whatever
@@ -52,11 +77,11 @@ func (p *Plan) untold() []string {
 	const remedy = "no receiver's match fits (widen one, or name who is told in the check's receivers)"
 	var warnings []string
 	if len(silent) > 0 {
-		warnings = append(warnings, "alerts of "+someOf(silent)+" go to nobody: "+remedy)
+		warnings = append(warnings, "alerts of "+someOf(silent, "checks")+" go to nobody: "+remedy)
 	}
 	for _, s := range []catalog.Severity{catalog.Critical, catalog.Warning} {
 		if len(missing[s]) > 0 {
-			warnings = append(warnings, string(s)+" alerts of "+someOf(missing[s])+" go to nobody: "+remedy)
+			warnings = append(warnings, string(s)+" alerts of "+someOf(missing[s], "checks")+" go to nobody: "+remedy)
 		}
 	}
 	return warnings
@@ -85,11 +110,11 @@ func severitiesOf(c *checks.Check, known map[*catalog.Catalog][]catalog.Severity
 	return list, list
 }
 
-// someOf names the first few of many.
-func someOf(names []string) string {
+// someOf names the first few of many, and how many they are.
+func someOf(names []string, noun string) string {
 	const most = 5
 	if len(names) <= most {
 		return strings.Join(names, ", ")
 	}
-	return fmt.Sprintf("%s and %d more (%d checks)", strings.Join(names[:most], ", "), len(names)-most, len(names))
+	return fmt.Sprintf("%s and %d more (%d %s)", strings.Join(names[:most], ", "), len(names)-most, len(names), noun)
 }

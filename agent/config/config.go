@@ -31,6 +31,9 @@ type Config struct {
 	Paths []string `yaml:"-"`
 	// Files are the files that were read, in order.
 	Files []string `yaml:"-"`
+	// Unread are the files that have been left out, and look as if they were meant:
+	// the *.yml of a directory, but for those that the configuration names.
+	Unread []string `yaml:"-"`
 	// Hash is the SHA-256 of what was loaded, in lower-case hex. It changes
 	// with every byte of the files, and with the overrides of the environment
 	// that are no secrets.

@@ -34,7 +34,7 @@ func SumOf(path string) string {
 	case err != nil:
 		return ""
 	case info.IsDir():
-		names, err := yamlFilesIn(path)
+		names, err := filesNamed(path, ".yaml")
 		if err != nil {
 			return ""
 		}
@@ -58,16 +58,16 @@ func hashOf(r io.Reader) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// yamlFilesIn are the files of a directory that are read as configuration, in
-// the order of their names.
-func yamlFilesIn(dir string) ([]string, error) {
+// filesNamed are the files of a directory with this ending, in the order of their
+// names. Of those with .yaml the configuration is made.
+func filesNamed(dir, ending string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
 	var files []string
 	for _, e := range entries {
-		if filepath.Ext(e.Name()) == ".yaml" && !strings.HasPrefix(e.Name(), ".") && !e.IsDir() {
+		if filepath.Ext(e.Name()) == ending && !strings.HasPrefix(e.Name(), ".") && !e.IsDir() {
 			files = append(files, filepath.Join(dir, e.Name()))
 		}
 	}
@@ -97,9 +97,12 @@ func (r Receiver) Secrets() []Secret {
 
 // see notes what is about to be looked at.
 func (l *loader) see(path string, live bool) {
-	if l.opts.Seen == nil || l.seen[path] {
+	if l.seen[path] {
 		return
 	}
 	l.seen[path] = true
+	if l.opts.Seen == nil {
+		return
+	}
 	l.opts.Seen(Input{Path: path, Live: live, Sum: SumOf(path)})
 }

@@ -85,6 +85,7 @@ type loader struct {
 	badRoot   bool // some file could not be read at all
 	paths     []string
 	fileNames []string
+	unread    []string // *.yml beside them
 	seen      map[string]bool // the paths of Options.Seen
 }
 
@@ -199,13 +200,19 @@ func exists(path string) bool {
 }
 
 func (l *loader) filesIn(dir string) []string {
-	files, err := yamlFilesIn(dir)
+	files, err := filesNamed(dir, ".yaml")
 	if err != nil {
 		l.unreadable(dir, err)
 		return nil
 	}
+	others, _ := filesNamed(dir, ".yml")
+	l.unread = append(l.unread, others...)
 	if len(files) == 0 {
-		l.report(Pos{File: dir}, "", newProblem("its *.yaml are read", "the directory holds no configuration"))
+		hint := "its *.yaml are read"
+		if len(others) > 0 {
+			hint = "its *.yaml are read: rename " + filepath.Base(others[0])
+		}
+		l.report(Pos{File: dir}, "", newProblem(hint, "the directory holds no configuration"))
 		l.badRoot = true
 	}
 	return files
