@@ -152,15 +152,16 @@ func (l *loader) layersOf(own, site element) []element {
 }
 
 // blame reports a problem of several keys at the nearest layer that gives any
-// of them: if all stand in the defaults, once, and not for each check.
+// of them: if all stand in the defaults, once, and not for each check. Where the
+// value of one was refused, another one stands in, and there is nothing to say.
 func (l *loader) blame(layers []element, p *problem, keys ...string) {
+	if slices.ContainsFunc(keys, func(key string) bool { return l.standsIn(layers, key) }) {
+		return
+	}
 	for _, e := range layers {
 		for _, key := range keys {
-			if e.bad[key] {
-				return // its value was refused, so another one stands in
-			}
-			if keyNode(e.node, key) != nil {
-				l.report(e.keyPos(key), childPath(e.path, key), p)
+			if n := e.find(key); n != nil {
+				l.report(Pos{e.file, n.Line}, e.path+"."+key, p)
 				return
 			}
 		}
@@ -172,6 +173,55 @@ func (l *loader) blame(layers []element, p *problem, keys ...string) {
 		}
 	}
 	l.report(layers[0].pos(), layers[0].path, p)
+}
+
+// standsIn tells whether a check has a value of a key only because the one that
+// was given for it, in the nearest of the layers that give any, was refused.
+func (l *loader) standsIn(layers []element, key string) bool {
+	for _, e := range layers {
+		if e.path == "defaults" {
+			break
+		}
+		if l.refused(e, key) {
+			return true
+		}
+		if e.find(key) != nil {
+			return false
+		}
+	}
+	if variable := l.envVariable("defaults", key); variable != "" {
+		return l.badVariables[variable]
+	}
+	return slices.ContainsFunc(layers, func(e element) bool { return e.path == "defaults" && l.refused(e, key) })
+}
+
+// refused tells whether the layer's value of a key, or of a section that it is in,
+// was refused.
+func (l *loader) refused(e element, key string) bool {
+	n := e.node
+	for part := range strings.SplitSeq(key, ".") {
+		if n == nil {
+			return false
+		}
+		if l.badKeys[n][part] {
+			return true
+		}
+		n = valueNode(n, part)
+	}
+	return false
+}
+
+// find is where a key of the element stands, or one of a section in it, such as
+// "expect.json"; nil when it is not there.
+func (e element) find(key string) *yaml.Node {
+	sections := strings.Split(key, ".")
+	n := e.node
+	for _, section := range sections[:len(sections)-1] {
+		if n = valueNode(n, section); n == nil {
+			return nil
+		}
+	}
+	return keyNode(n, sections[len(sections)-1])
 }
 
 // valueNode is the value of a mapping's key, nil when it is not there.

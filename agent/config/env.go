@@ -80,6 +80,7 @@ func (l *loader) override(name string, s setting, tree map[string]any) {
 	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: l.env[name]}
 	v, ok := r.value(n, s.field, path)
 	if !ok {
+		l.badVariables[name] = true
 		return
 	}
 	if s.typ != secretType {

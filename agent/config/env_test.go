@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -108,5 +109,14 @@ func TestOverrides(t *testing.T) {
 	c := mustLoad(t, text+"defaults: {auth: {bearer: {token: fromfile}}}\n", "ESAWATCH_DEFAULTS__AUTH__BEARER__TOKEN_FILE="+secret)
 	if v, err := c.Defaults.Auth.Bearer.Token.Get(); v != "hunter3" || err != nil {
 		t.Errorf("a file over a value: got %q, %v", v, err)
+	}
+}
+
+// TestEnvRefusedStandsIn: the default that stands in for a refused value is no
+// second mistake.
+func TestEnvRefusedStandsIn(t *testing.T) {
+	_, err := load(t, smallest, "ESAWATCH_DEFAULTS__TIMEOUT=2 s", "ESAWATCH_DEFAULTS__SCHEDULE=5s")
+	if list, ok := errors.AsType[Errors](err); !ok || len(list) != 1 || list[0].File != "ESAWATCH_DEFAULTS__TIMEOUT" {
+		t.Errorf("got %v, want the timeout alone", err)
 	}
 }

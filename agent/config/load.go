@@ -85,8 +85,11 @@ type loader struct {
 	badRoot   bool // some file could not be read at all
 	paths     []string
 	fileNames []string
-	unread    []string // *.yml beside them
+	unread    []string        // *.yml beside them
 	seen      map[string]bool // the paths of Options.Seen
+
+	badKeys      map[*yaml.Node]map[string]bool // of sections, those whose value was refused
+	badVariables map[string]bool                // of the environment, likewise
 }
 
 // reference is a name that something else must bear.
@@ -105,6 +108,7 @@ func newLoader(opts Options) *loader {
 		opts: opts, env: map[string]string{}, used: map[string]bool{}, schemas: schemas{},
 		config: koanf.New(separator), hash: sha256.New(),
 		lists: map[string][]element{}, offsets: map[string]int{}, secrets: map[secretLeaf]Secret{}, seen: map[string]bool{},
+		badKeys: map[*yaml.Node]map[string]bool{}, badVariables: map[string]bool{},
 	}
 	for _, kv := range opts.Environ {
 		if name, value, ok := strings.Cut(kv, "="); ok {

@@ -219,6 +219,9 @@ func (r *reader) mapping(n *yaml.Node, sc *schema, path string) (tree map[string
 		}
 	}
 	r.checkSection(sc.typ, n, section{tree, bad}, path)
+	if len(bad) > 0 {
+		r.badKeys[n] = bad
+	}
 	return tree, bad, true
 }
 
