@@ -68,8 +68,9 @@ var rooms = map[string]map[string]string{
 		"checks/probe":   "what assert says of a field",
 	},
 	"agent/config/migrate": {
-		"agent/config": "a value is judged as it will be when it is loaded",
-		"checks/probe": "a secret in a URL is one by the same names as where it is shown",
+		"agent/config":  "a value is judged as it will be when it is loaded",
+		"checks/assert": "what an expression looks at",
+		"checks/probe":  "a secret in a URL is one by the same names as where it is shown",
 	},
 	"agent/schedule": {
 		"checks": "runs them",

@@ -99,6 +99,7 @@ func (l *loader) checkCheck(c Check, own, site element) {
 			l.blame(layers, newProblem("keep one", "HTTP/3 does not go through a proxy"), "http_version", "proxy_url")
 		}
 	}
+	l.checkHead(&c, layers)
 	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
 		l.blame(layers, newProblem("", "cert_file and key_file go together"), "tls")
 	}

@@ -174,6 +174,7 @@ var onlyLoadKnows = map[string]string{
 	"duplicate-names":              "JSON Schema cannot compare the names of a list's entries",
 	"files-missing":                "files are looked for",
 	"header-patterns":              "regular expressions are compiled",
+	"head-with-body":               "either may stand in another layer",
 	"http3-plain":                  "the URL may be the site's",
 	"http3-proxy":                  "either may stand in another layer",
 	"no-sites":                     "another file may have the sites",

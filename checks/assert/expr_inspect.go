@@ -53,6 +53,13 @@ func inspect(root ast.Node, source string) (uses exprUse, err error) {
 	return uses, err
 }
 
+// ReadsBody tells whether an expression, if it can be used at all, looks at the
+// content of an answer.
+func ReadsBody(source string) bool {
+	r, err := newExprRule(source)
+	return err == nil && (r.uses.body || r.uses.json)
+}
+
 // visit calls f for a node and all below it.
 func visit(root ast.Node, f func(ast.Node)) { ast.Walk(&root, visitor(f)) }
 

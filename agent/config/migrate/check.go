@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/esawatch/esawatch/agent/config"
+	"github.com/esawatch/esawatch/checks/assert"
 )
 
 // check is one request in the making. What an importer knows of it is set here;
@@ -306,6 +307,7 @@ func (c *check) way() {
 
 // expectation is what the answer has to be, without what cannot be said.
 func (c *check) expectation() block {
+	c.withoutBody()
 	e, b := &c.expect, newBlock()
 	kept := func(key string, all []text) []text {
 		return slices.DeleteFunc(all, func(t text) bool { return !c.keeps("expect."+key, t) })
@@ -347,6 +349,35 @@ func (c *check) expectation() block {
 		b.set("cert_valid_for", e.certValidFor)
 	}
 	return b
+}
+
+// withoutBody leaves out what a check with HEAD expects of the body, which is never
+// sent.
+func (c *check) withoutBody() {
+	if c.method != "HEAD" {
+		return
+	}
+	e := &c.expect
+	var left []string
+	drop := func(key string, list *[]text, about func(text) bool) {
+		rest := slices.DeleteFunc(slices.Clone(*list), about)
+		if len(rest) < len(*list) {
+			left = append(left, key)
+		}
+		*list = rest
+	}
+	all := func(text) bool { return true }
+	drop("body_contains", &e.contains, all)
+	drop("body_not_contains", &e.notContains, all)
+	drop("body_matches", &e.matches, all)
+	drop("body_not_matches", &e.notMatches, all)
+	if len(e.json) > 0 {
+		left, e.json = append(left, "json"), nil
+	}
+	drop("expr", &e.expr, func(t text) bool { s, plain := t.plain(); return !plain || assert.ReadsBody(s) })
+	if len(left) > 0 {
+		c.at.note("what it expects of the body ("+strings.Join(left, ", ")+") is not carried over: the answer to HEAD has none", "use GET, and add it by hand")
+	}
 }
 
 // labelled are the labels, each name once.
