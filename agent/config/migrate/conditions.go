@@ -50,6 +50,23 @@ func (g *gatus) conditions(c *check, e at) {
 	}
 }
 
+// wantsNoAnswer tells whether an endpoint is well while nothing answers. A check
+// without that condition would alert for as long as it is.
+func wantsNoAnswer(e at) bool {
+	all := e.key("conditions")
+	if all.missing() || all.kind != list {
+		return false // which conditions notes
+	}
+	return slices.ContainsFunc(all.each(), func(a at) bool {
+		if a.missing() || a.kind != scalar {
+			return false
+		}
+		c, ok := parseCondition(a)
+		unequal := c.operator == "!=" && strings.EqualFold(c.right, "true")
+		return ok && strings.EqualFold(c.left, "[CONNECTED]") && (unequal || c.equals("false"))
+	})
+}
+
 // operators in the order in which Gatus looks for them.
 var operators = []string{" == ", " != ", " <= ", " >= ", " > ", " < "}
 

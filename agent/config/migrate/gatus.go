@@ -119,6 +119,10 @@ func (g *gatus) endpoint(e at) {
 			return
 		}
 	}
+	if wantsNoAnswer(e) {
+		e.note("is not carried over: it wants a connection to fail, and a check of esawatch wants an answer", "keep it in Gatus")
+		return
+	}
 	name := e.str("name")
 	ad, ok := g.address(e.key("url"), name, e.str("url"))
 	if !ok {

@@ -55,3 +55,25 @@ endpoints:
 		t.Errorf("notes (-want +got):\n%s", diff)
 	}
 }
+
+// TestEndpointThatWantsNoAnswer is left out: a check of it would page while all is
+// well.
+func TestEndpointThatWantsNoAnswer(t *testing.T) {
+	r, err := Gatus(Source{"f", []byte(`
+endpoints:
+  - {name: shop, url: "https://shop.example.com", conditions: ["[CONNECTED] == true", "[CONNECTED] != false"]}
+  - name: closed
+    url: https://admin.example.com
+    headers: {Authorization: Bearer hunter2}
+    conditions: ["[STATUS] < 500", "[CONNECTED] == false"]
+  - {name: shut, url: "https://db.example.com", conditions: ["true != [connected]"]}
+`)})
+	const left = ": is not carried over: it wants a connection to fail, and a check of esawatch wants an answer (keep it in Gatus)"
+	want := []string{"f:4: endpoints[closed]" + left, "f:8: endpoints[shut]" + left}
+	if diff := cmp.Diff(want, notesOf(t, r, err)); diff != "" {
+		t.Errorf("notes (-want +got):\n%s", diff)
+	}
+	if r.Checks != 1 || len(r.Needs) != 0 {
+		t.Errorf("got %d checks, want one, and needs %v, want none", r.Checks, r.Needs)
+	}
+}
