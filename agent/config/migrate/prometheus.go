@@ -57,7 +57,7 @@ func (b *blackbox) job(job at, every, limit time.Duration) {
 	if d, ok := job.period("scrape_timeout"); ok {
 		limit = d
 	}
-	base := target{module: "http_2xx", timeout: limit, schedule: duration(every)}
+	base := target{timeout: limit, schedule: duration(every)}
 	if len(modules) > 0 {
 		base.module = modules[0]
 	}
@@ -65,20 +65,43 @@ func (b *blackbox) job(job at, every, limit time.Duration) {
 		base.host = hosts[0]
 	}
 	params.unread(map[string]string{"debug": "", "target": "", "prober": ""})
-	b.relabelling(job)
-	for _, group := range job.key("static_configs").each() {
-		b.group(group, base)
-	}
-	for _, url := range params.key("target").texts() {
-		t := base
-		t.at, t.url = params.key("target"), url
-		b.add(t)
+	if rules, known := b.relabelling(job); known {
+		b.jobTargets(job, base, rules)
 	}
 	for _, key := range slices.Sorted(maps.Keys(keysOf(job))) {
 		if strings.HasSuffix(key, "_sd_configs") {
 			job.key(key).note("is not carried over: esawatch discovers no targets", "name them with --target, or write the sites yourself")
 		}
 	}
+}
+
+// jobTargets adds the targets of a job that its file names.
+func (b *blackbox) jobTargets(job at, base target, rules moduleRules) {
+	for _, group := range job.key("static_configs").each() {
+		b.group(group, base, rules)
+	}
+	targets := job.key("params").key("target")
+	for _, url := range targets.texts() {
+		t := base
+		t.at, t.url = targets, url
+		if b.probedBy(&t, targets, "", nil, rules) {
+			b.add(t)
+		}
+	}
+}
+
+// probedBy gives a target its module. The bool is false, and noted, when nothing
+// says which one it is.
+func (b *blackbox) probedBy(t *target, from at, own string, labels map[string]string, rules moduleRules) bool {
+	module, missing := rules.moduleOf(t.module, own, labels)
+	if missing != "" {
+		from.note("is not carried over: it has no label "+quoted(missing)+", which names the module that probes it", "name its targets with --target, and the module with --module")
+		return false
+	}
+	if t.module = module; module == "" {
+		t.module = "http_2xx" // as the exporter does
+	}
+	return true
 }
 
 func keysOf(a at) map[string]bool {
@@ -90,21 +113,27 @@ func keysOf(a at) map[string]bool {
 }
 
 // group adds the targets of one static_config.
-func (b *blackbox) group(group at, base target) {
+func (b *blackbox) group(group at, base target, rules moduleRules) {
 	if !group.is(mapping) {
 		return
 	}
+	own, labels := "", map[string]string{}
 	for _, p := range group.key("labels").fewPairs() {
+		labels[p.name] = p.text()
 		switch {
 		case p.name == "__param_module":
-			base.module = p.text()
+			own = p.text()
 		case p.name == "__param_hostname":
 			base.host = p.text()
+		case slices.ContainsFunc(rules, func(r moduleRule) bool { return r.label == p.name }) && strings.HasPrefix(p.name, "__"):
 		case strings.HasPrefix(p.name, "__"):
 			p.note("is not carried over: esawatch does not relabel", "")
 		default:
 			base.labels = append(base.labels, label{labelOf(p.name), literal(p.text())})
 		}
+	}
+	if !b.probedBy(&base, group, own, labels, rules) {
+		return
 	}
 	for _, item := range group.key("targets").each() {
 		t := base
@@ -125,21 +154,43 @@ func labelOf(name string) string {
 }
 
 // relabelling notes what a job does to its targets beyond the usual, which is
-// to make of the address a parameter.
-func (b *blackbox) relabelling(job at) {
+// to make of the address a parameter. It returns what says by which module they
+// are probed; known is false, and noted, when that cannot be known.
+func (b *blackbox) relabelling(job at) (modules moduleRules, known bool) {
+	known = true
+	changed := map[string]bool{} // the labels that rules before have set
+	anyLabel := false            // a rule before may have changed any
 	for _, rule := range job.key("relabel_configs").few() {
 		if !rule.is(mapping) {
 			continue
 		}
-		to, from := rule.str("target_label"), strings.Join(rule.key("source_labels").texts(), ",")
-		plain := !rule.has("regex") && !rule.has("action") && !rule.has("modulus")
-		usual := plain && (to == "__param_target" && from == "__address__" && !rule.has("replacement") ||
-			to == "instance" && (from == "__param_target" || from == "__address__") && !rule.has("replacement") ||
-			to == "__address__" && from == "")
-		if !usual {
+		if setsModule(rule) {
+			m, ok := readModuleRule(rule)
+			if ok && (m.label == "" || !changed[m.label] && !anyLabel) {
+				modules = append(modules, m)
+				continue
+			}
+			known = false
+			rule.note("cannot be followed here: it says which module probes a target, so that no target of this job is carried over", "name them with --target, and the module with --module")
+			continue
+		}
+		changed[rule.str("target_label")] = true
+		anyLabel = anyLabel || strings.HasPrefix(strings.ToLower(rule.str("action")), "label")
+		if !usualRule(rule) {
 			rule.note("is not carried over: esawatch does not relabel", "see that the URLs and labels of this job's checks are what they were")
 		}
 	}
+	return modules, known
+}
+
+// usualRule tells whether a rule is one of those that lead a target by way of the
+// exporter.
+func usualRule(rule at) bool {
+	to, from := rule.str("target_label"), strings.Join(rule.key("source_labels").texts(), ",")
+	plain := !rule.has("regex") && !rule.has("action") && !rule.has("modulus")
+	return plain && (to == "__param_target" && from == "__address__" && !rule.has("replacement") ||
+		to == "instance" && (from == "__param_target" || from == "__address__") && !rule.has("replacement") ||
+		to == "__address__" && from == "")
 }
 
 // alertmanager makes a receiver of the Alertmanagers that Prometheus tells.
