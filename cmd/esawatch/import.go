@@ -96,11 +96,12 @@ FROM prometheus.yml
   scrape jobs with params.module, or of        a check for each target
   metrics_path /probe: static_configs
   labels of a static_config                    labels
+  relabelling of a label to __param_module     which module it is
   scrape_interval                              schedule
   alerting.alertmanagers                       a receiver
 
 Not carried over: modules of the probers tcp, dns, icmp, grpc and unix, service
-discovery, relabelling beyond the usual three rules, CEL over a JSON body, and
+discovery, relabelling beyond the usual rules, CEL over a JSON body, and
 alerting rules, which can stay in Prometheus: esawatch exports probe_success and
 the others under their names.`,
 		Example: `  esawatch import blackbox blackbox.yml --prometheus prometheus.yml > config.yaml
