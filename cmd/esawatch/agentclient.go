@@ -30,7 +30,10 @@ const (
 )
 
 // agentFlags say where a running agent is and who asks it.
-type agentFlags struct{ url, user, passwordFile string }
+type agentFlags struct {
+	url string
+	credentials
+}
 
 // client makes the client of that agent.
 func (f *agentFlags) client(cmd *cobra.Command) (*agentClient, error) {
@@ -38,15 +41,12 @@ func (f *agentFlags) client(cmd *cobra.Command) (*agentClient, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f.user != "" || f.passwordFile != "" {
-		if f.user == "" || f.passwordFile == "" {
-			return nil, errors.New("--user NAME and --password-file FILE go together")
-		}
-		password, err := os.ReadFile(f.passwordFile)
-		if err != nil {
-			return nil, fmt.Errorf("--password-file: %w", err)
-		}
-		base.User = url.UserPassword(f.user, strings.TrimRight(string(password), "\r\n"))
+	password, err := f.password()
+	if err != nil {
+		return nil, err
+	}
+	if f.user != "" {
+		base.User = url.UserPassword(f.user, password)
 	}
 	version, _ := buildVersion()
 	return &agentClient{base: base, agent: "esawatch/" + version, http: &http.Client{

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/textproto"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -27,6 +28,7 @@ type probeFlags struct {
 	header, expectStatus           []string
 	insecure                       bool
 	timeout                        time.Duration
+	credentials
 }
 
 func newProbe() *cobra.Command {
@@ -37,6 +39,7 @@ func newProbe() *cobra.Command {
 		Example: `  esawatch probe https://shop.example.com/
   esawatch probe https://shop.example.com/ --origin 203.0.113.10:443
   esawatch probe https://shop.example.com/ --lang zh
+  esawatch probe https://shop.example.com/admin --user probe --password-file ./password
   esawatch probe https://shop.example.com/api --method POST --data '{}' --header 'Content-Type: application/json'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -72,6 +75,8 @@ func newProbe() *cobra.Command {
 	flags.StringArrayVar(&f.header, "header", nil, "`\"Name: value\"`, repeatable")
 	flags.StringVar(&f.data, "data", "", "request body, or @FILE")
 	flags.StringSliceVar(&f.expectStatus, "expect-status", nil, "status codes, classes or ranges that pass (default 2xx)")
+	flags.StringVar(&f.user, "user", "", "NAME for basic authentication, with --password-file")
+	flags.StringVar(&f.passwordFile, "password-file", "", "FILE with the password")
 	flags.StringVar(&f.connectTo, "connect-to", "", "HOST:PORT to dial in place of the URL's; Host and SNI stay")
 	flags.StringVar(&f.httpVersion, "http-version", "", "auto, 1.1, 2 or 3 (default auto)")
 	flags.StringVar(&f.caFile, "ca-file", "", "PEM file of the authorities to trust in place of the system's")
@@ -84,6 +89,10 @@ func newProbe() *cobra.Command {
 func (f *probeFlags) build(rawURL string) (*checks.Check, error) {
 	if !strings.Contains(rawURL, "://") {
 		return nil, fmt.Errorf("url %q: want http:// or https:// in front", rawURL)
+	}
+	if u, err := url.Parse(rawURL); err == nil && u.User != nil {
+		u.User = nil
+		return nil, fmt.Errorf("url %q: it holds a user name or password, which everybody on this machine can see (give them with --user NAME --password-file FILE)", probe.ShownURL(u.String()))
 	}
 	c, err := config.DefaultCheck(rawURL)
 	if err != nil {
@@ -114,6 +123,7 @@ func (f *probeFlags) build(rawURL string) (*checks.Check, error) {
 
 // flagOf is the flag that sets a setting.
 var flagOf = map[string]string{
+	"auth":              "--user",
 	"body_file":         "--data",
 	"connect_to":        "--connect-to",
 	"expect.status":     "--expect-status",
@@ -154,6 +164,13 @@ func (f *probeFlags) apply(c *config.Check) error {
 		return fmt.Errorf("--timeout: got %v, want more than 0", f.timeout)
 	}
 	c.Timeout = f.timeout
+	password, err := f.password()
+	if err != nil {
+		return err
+	}
+	if f.user != "" {
+		c.Auth = &config.Auth{Basic: &config.Basic{Username: f.user, Password: config.NewSecret(password)}}
+	}
 	c.ConnectTo = f.connectTo
 	c.TLS.CAFile, c.TLS.InsecureSkipVerify = f.caFile, f.insecure
 	if f.httpVersion != "" {
