@@ -9,7 +9,7 @@ import (
 // Receiver is where notifications go. Exactly one kind is not nil.
 type Receiver struct {
 	Name         string `yaml:"name" rule:"name" doc:"its name in logs and metrics, and in the lists receivers: 1 to 63 of A-Z a-z 0-9 . _ -"`
-	Match        Match  `yaml:"match" doc:"which alerts it is told of; every part that is given has to fit"`
+	Match        Match  `yaml:"match" doc:"which alerts it is told of, where neither site nor check names its receivers; every part that is given has to fit"`
 	SendResolved bool   `yaml:"send_resolved" doc:"tell the end too"`
 	Lang         string `yaml:"lang" rule:"enum:en|zh" doc:"the language of its messages"`
 

@@ -79,7 +79,7 @@ type Settings struct {
 	Expect Expect `yaml:"expect" doc:"what the answer has to be"`
 
 	Labels     map[string]string `yaml:"labels" rule:"line" key:"label" doc:"labels that go with every alert, for matching and routing; a check's come on top of its site's"`
-	Receivers  []string          `yaml:"receivers" rule:"receiver" doc:"names of those who are told; empty = every receiver whose match fits"`
+	Receivers  []string          `yaml:"receivers" rule:"receiver" doc:"names of those who are told, whatever their match; empty = every receiver whose match fits"`
 	RunbookURL string            `yaml:"runbook_url" rule:"url?" doc:"your own page, linked in every alert"`
 	Enabled    bool              `yaml:"enabled" doc:"false keeps it here and does not run it"`
 }
