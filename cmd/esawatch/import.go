@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -94,13 +95,14 @@ FROM blackbox.yml, modules of the prober http
 
 FROM prometheus.yml
   scrape jobs with params.module, or of        a check for each target
-  metrics_path /probe: static_configs
+  metrics_path /probe: static_configs, and
+  the files of file_sd_configs, as they are
   labels of a static_config                    labels
   relabelling of a label to __param_module     which module it is
   scrape_interval                              schedule
   alerting.alertmanagers                       a receiver
 
-Not carried over: modules of the probers tcp, dns, icmp, grpc and unix, service
+Not carried over: modules of the probers tcp, dns, icmp, grpc and unix, other service
 discovery, relabelling beyond the usual rules, CEL over a JSON body, and
 alerting rules, which can stay in Prometheus: esawatch exports probe_success and
 the others under their names.`,
@@ -118,6 +120,9 @@ the others under their names.`,
 			if prometheus != "" {
 				if opts.Prometheus, err = readSource(cmd, prometheus); err != nil {
 					return err
+				}
+				opts.TargetFiles = func(pattern string) ([]migrate.Source, error) {
+					return readTargetFiles(cmd, filepath.Dir(prometheus), pattern)
 				}
 			}
 			result, err := migrate.Blackbox(src, opts)
@@ -246,6 +251,26 @@ func readSource(cmd *cobra.Command, name string) (migrate.Source, error) {
 		return migrate.Source{}, fmt.Errorf("read %s: %w", name, err)
 	}
 	return migrate.Source{Name: name, Data: data}, nil
+}
+
+// readTargetFiles reads what a pattern of Prometheus names: files beside its own
+// configuration, unless the path is absolute.
+func readTargetFiles(cmd *cobra.Command, dir, pattern string) (files []migrate.Source, err error) {
+	if !filepath.IsAbs(pattern) {
+		pattern = filepath.Join(dir, pattern)
+	}
+	names, err := filepath.Glob(pattern)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", pattern, err)
+	}
+	for _, name := range names {
+		file, err := readSource(cmd, name)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, file)
+	}
+	return files, nil
 }
 
 // writeImport prints what an import came to: the configuration, and on standard

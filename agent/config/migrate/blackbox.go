@@ -11,6 +11,9 @@ type BlackboxOptions struct {
 	// Prometheus is the configuration whose scrape jobs name the targets; no
 	// Data = there is none.
 	Prometheus Source
+	// TargetFiles reads the files that a pattern of file_sd_configs names there;
+	// nil = none can be read.
+	TargetFiles func(pattern string) ([]Source, error)
 	// Targets are URLs on top of those, probed with Module.
 	Targets []string
 	// Module is the module of Targets; "" = http_2xx, or the only one that
@@ -29,7 +32,7 @@ func Blackbox(src Source, opts BlackboxOptions) (*Result, error) {
 		return nil, err
 	}
 	d := newDraft("blackbox", src)
-	b := &blackbox{draft: d, modules: map[string]*module{}}
+	b := &blackbox{draft: d, opts: opts, modules: map[string]*module{}}
 	r := d.root(root, src.Name)
 	if !r.is(mapping) || !r.has("modules") {
 		return nil, &Error{src.Name, root.line, "has no modules: this is no configuration of blackbox_exporter"}
@@ -44,7 +47,7 @@ func Blackbox(src Source, opts BlackboxOptions) (*Result, error) {
 			return nil, err
 		}
 	}
-	b.targets(opts)
+	b.targets()
 	b.unused()
 	d.remarks = append(d.remarks,
 		"Alerting rules stay in Prometheus: esawatch exports probe_success and the other metrics under the same names, with the labels site and check in place of instance. Its own receivers work beside them.",
@@ -55,6 +58,7 @@ func Blackbox(src Source, opts BlackboxOptions) (*Result, error) {
 // blackbox is one import in the making.
 type blackbox struct {
 	*draft
+	opts    BlackboxOptions
 	modules map[string]*module
 	names   []string // of the modules, in order
 }
@@ -79,11 +83,11 @@ type target struct {
 }
 
 // targets are those of the command line.
-func (b *blackbox) targets(opts BlackboxOptions) {
-	if len(opts.Targets) == 0 {
+func (b *blackbox) targets() {
+	if len(b.opts.Targets) == 0 {
 		return
 	}
-	name := opts.Module
+	name := b.opts.Module
 	if name == "" {
 		name = "http_2xx"
 		if b.modules[name] == nil {
@@ -93,7 +97,7 @@ func (b *blackbox) targets(opts BlackboxOptions) {
 			}
 		}
 	}
-	for _, url := range opts.Targets {
+	for _, url := range b.opts.Targets {
 		b.add(target{at: at{nil, "", 0, "--target", b.draft}, url: url, module: name})
 	}
 }

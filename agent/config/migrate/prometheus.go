@@ -65,11 +65,17 @@ func (b *blackbox) job(job at, every, limit time.Duration) {
 		base.host = hosts[0]
 	}
 	params.unread(map[string]string{"debug": "", "target": "", "prober": ""})
-	if rules, known := b.relabelling(job); known {
+	rules, known := b.relabelling(job)
+	if known {
 		b.jobTargets(job, base, rules)
 	}
 	for _, key := range slices.Sorted(maps.Keys(keysOf(job))) {
-		if strings.HasSuffix(key, "_sd_configs") {
+		switch {
+		case key == "file_sd_configs" && b.opts.TargetFiles != nil:
+			if known {
+				b.fileTargets(job, base, rules)
+			}
+		case strings.HasSuffix(key, "_sd_configs"):
 			job.key(key).note("is not carried over: esawatch discovers no targets", "name them with --target, or write the sites yourself")
 		}
 	}
