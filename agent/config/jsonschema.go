@@ -99,6 +99,9 @@ func (g *schemaMaker) section(t reflect.Type, defaults map[string]any) object {
 		props = append(props, member{f.key, g.property(f, defaults)})
 	}
 	o := object{{"type", kind}, {"properties", props}, {"additionalProperties", false}}
+	if t == reflect.TypeFor[Config]() {
+		o = append(o, member{"patternProperties", object{{"^" + anchorsPrefix, true}}})
+	}
 	return append(o, rules.schema(sc)...)
 }
 

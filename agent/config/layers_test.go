@@ -265,3 +265,16 @@ func TestURLOfACheck(t *testing.T) {
 		}
 	}
 }
+
+// TestAnchorsHaveAPlace: at the top, and nowhere else.
+func TestAnchorsHaveAPlace(t *testing.T) {
+	c := mustLoad(t, "x-api: &api {timeout: 3s, labels: {team: web}}\nx-nothing:\nsites:\n  - name: shop\n    url: https://a.example.com\n    checks: [{<<: *api, name: login}]\n")
+	if check := c.Sites[0].Checks[0]; check.Timeout != 3*time.Second || check.Labels["team"] != "web" {
+		t.Errorf("got %+v", check)
+	}
+	for _, text := range []string{smallest + "x: 1\n", "sites: [{name: a, url: 'https://a.example.com', x-a: 1}]\n"} {
+		if _, err := load(t, text); err == nil || !strings.Contains(err.Error(), "unknown key") {
+			t.Errorf("%q: got %v", text, err)
+		}
+	}
+}

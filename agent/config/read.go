@@ -191,6 +191,10 @@ func (r *reader) mergedPairs(n *yaml.Node, have []pair, path string) []pair {
 	return added
 }
 
+// anchorsPrefix begins the keys at the top of a file that nobody reads: a place for
+// what is only referred to, by YAML's anchors.
+const anchorsPrefix = "x-"
+
 // mapping reads a section. bad are the keys whose value was refused.
 func (r *reader) mapping(n *yaml.Node, sc *schema, path string) (tree map[string]any, bad map[string]bool, ok bool) {
 	tree, bad = map[string]any{}, map[string]bool{}
@@ -203,6 +207,9 @@ func (r *reader) mapping(n *yaml.Node, sc *schema, path string) (tree map[string
 	}
 	for _, p := range r.pairs(n, path) {
 		f, known := sc.field(p.key)
+		if path == "" && strings.HasPrefix(p.key, anchorsPrefix) {
+			continue
+		}
 		if !known {
 			r.fail(p.node, childPath(path, p.key), newProblem(r.hintForKey(p.key, sc), "unknown key"))
 			bad[closest(p.key, sc.keys())] = true // which is then not missing
