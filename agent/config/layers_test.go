@@ -272,7 +272,7 @@ func TestAnchorsHaveAPlace(t *testing.T) {
 	if check := c.Sites[0].Checks[0]; check.Timeout != 3*time.Second || check.Labels["team"] != "web" {
 		t.Errorf("got %+v", check)
 	}
-	for _, text := range []string{smallest + "x: 1\n", "sites: [{name: a, url: 'https://a.example.com', x-a: 1}]\n"} {
+	for _, text := range []string{"x: 1\n" + smallest, "sites: [{name: a, url: 'https://a.example.com', x-a: 1}]\n"} {
 		if _, err := load(t, text); err == nil || !strings.Contains(err.Error(), "unknown key") {
 			t.Errorf("%q: got %v", text, err)
 		}
