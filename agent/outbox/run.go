@@ -90,21 +90,37 @@ type story struct {
 	seq       int    // of the newest
 	news      int    // of the newest
 	held      bool   // the newest
+	routes    uint64 // who wants to be told of the newest
 	told      uint64 // how the telling goes, where others tell too
 }
 
 // storyOf is how far a record has got. Of records that others tell from, what
 // they have told is part of that: this agent does not learn it by telling.
-func storyOf(rec *incident.Record, shared bool) story {
-	s := story{incidents: len(rec.Incidents)}
-	if shared {
-		s.told = toldOf(rec)
+func (s *settings) storyOf(rec *incident.Record) story {
+	st := story{incidents: len(rec.Incidents)}
+	if s.shared {
+		st.told = toldOf(rec)
 	}
-	if s.incidents > 0 {
-		last := &rec.Incidents[s.incidents-1]
-		s.last, s.seq, s.news, s.held = last.ID, last.Seq, last.News(), last.Held()
+	if st.incidents > 0 {
+		last := &rec.Incidents[st.incidents-1]
+		st.last, st.seq, st.news, st.held = last.ID, last.Seq, last.News(), last.Held()
+		st.routes = s.routesOf(last)
 	}
-	return s
+	return st
+}
+
+// routesOf changes when a receiver comes to want an incident. That needs no event:
+// the diagnosis may turn to another fault under the same condition, and a reload
+// may give its check other labels or receivers.
+func (s *settings) routesOf(inc *incident.Incident) (sum uint64) {
+	told := inc.Told()
+	for i := range s.receivers {
+		sum *= 0x9e3779b97f4a7c15 // the receivers' order is part of the sum
+		if s.receivers[i].wants(&told) {
+			sum++
+		}
+	}
+	return sum
 }
 
 // toldOf changes with every attempt to tell of a record, and with how it went.
@@ -135,7 +151,7 @@ func (o *Outbox) scan(ctx context.Context, seen map[string]story, crew *crew) (n
 	live := settings.liveDigests(records)
 	for i := range records {
 		rec := &records[i]
-		if s := storyOf(rec, settings.shared); s != seen[rec.Site] {
+		if s := settings.storyOf(rec); s != seen[rec.Site] {
 			seen[rec.Site] = s
 			changed, news = append(changed, rec.Site), append(news, rec)
 		}

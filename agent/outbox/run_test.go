@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/esawatch/esawatch/agent/incident"
+	"github.com/esawatch/esawatch/agent/outbox"
+	"github.com/esawatch/esawatch/checks"
+	"github.com/esawatch/esawatch/checks/catalog"
 	"github.com/esawatch/esawatch/notify"
 )
 
@@ -115,6 +118,53 @@ func TestNamedReceivers(t *testing.T) {
 			t.Errorf("team %d, all %d messages, want 1 and 0", len(team.messages()), len(all.messages()))
 		}
 	})
+}
+
+// A receiver that comes to match an incident without an event learns of it at the
+// next look at all records, not with the next event.
+func TestReceiverComesToMatch(t *testing.T) {
+	origin := func(r checks.Result) checks.Result {
+		d := *r.Diagnosis
+		d.Fault = catalog.FaultOrigin
+		r.Diagnosis = &d
+		return r
+	}
+	same := func(r checks.Result) checks.Result { return r }
+	for _, test := range []struct {
+		name  string
+		match outbox.Match
+		then  func(checks.Result) checks.Result
+		p     incident.Policy // from then on
+	}{
+		{name: "the fault changes under one condition", match: outbox.Match{Fault: []string{"origin"}}, then: origin},
+		{name: "a reload names the receiver", match: outbox.Match{Site: []string{"blog"}}, then: same,
+			p: incident.Policy{Receivers: []string{"first", "late"}}},
+		{name: "a reload gives the check a label", match: outbox.Match{Labels: map[string]string{"team": "web"}}, then: same,
+			p: incident.Policy{Labels: map[string]string{"team": "web"}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				first, late := &inbox{}, &inbox{}
+				r := receiver("late", late)
+				r.Match = test.match
+				a := start(t, newDisk(), receiver("first", first), r)
+				begin := time.Now()
+				a.result(t, failing("shop", "home", "504"))
+				time.Sleep(10 * time.Second)
+				a.resultFor(t, test.then(failing("shop", "home", "504")), test.p)
+				time.Sleep(50 * time.Second)
+				a.resultFor(t, test.then(failing("shop", "home", "504")), test.p)
+				time.Sleep(10 * time.Second)
+				equal(t, "who came late", late.told(begin), []string{"+1m5s opened"})
+				equal(t, "who knew already", first.told(begin), []string{"+5s opened"})
+				a.resultFor(t, passing("shop", "home"), test.p)
+				settle()
+				if n := len(late.messages()); n != 2 {
+					t.Errorf("told %v, want the end too", late.told(begin))
+				}
+			})
+		})
+	}
 }
 
 func TestBurstToASlowReceiver(t *testing.T) {
