@@ -72,7 +72,7 @@ type Member struct {
 type peer struct {
 	beat
 	last time.Time // when it was heard, by our clock
-	gone bool
+	gone bool      // it left, or has been silent for too long; its vote may last
 	// behind is how far its clock is behind ours; below 0 it is ahead. The way of
 	// the beat is part of it.
 	behind time.Duration
@@ -270,10 +270,7 @@ func (m *Member) hear(msg *nats.Msg) {
 		p = &peer{}
 		m.peers[b.ID] = p
 	}
-	p.beat, p.last, p.gone, p.behind = b, now, false, b.behind(now)
-	if b.Leaving {
-		delete(m.peers, b.ID)
-	}
+	p.beat, p.last, p.gone, p.behind = b, now, b.Leaving, b.behind(now)
 	_, known := m.sets[b.Checks]
 	known = known || b.Checks == m.digest || b.Leaving
 	m.mu.Unlock()
@@ -374,13 +371,17 @@ type Peer struct {
 	Live                               bool
 }
 
-// Peers are all members that are known, this one first, then by location.
+// Peers are all members that are known but those that left, this one first, then
+// by location.
 func (m *Member) Peers() []Peer {
 	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var all []Peer
 	for _, p := range m.peers {
+		if p.Leaving {
+			continue // nothing is wrong with it, and after a restart it has another ID
+		}
 		all = append(all, Peer{ID: p.ID, Location: p.Location, Region: p.Region, Version: p.Program, URL: p.URL,
 			Offline: p.Offline, LastSeen: p.last, Live: p.live(now)})
 	}

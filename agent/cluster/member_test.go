@@ -155,6 +155,40 @@ func TestMembers(t *testing.T) {
 	}
 }
 
+// A member that says that it leaves may be restarting: its location keeps its vote
+// for as long as that of one that was killed, so that an outage does not end and
+// begin again with each deploy. In all else it is gone at once.
+func TestVoteOutlastsACleanStop(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t, 1)
+	fra := join(t, server.URL(0), "fra", "", "shop/home")
+	lon := join(t, server.URL(0), "lon", "eu", "shop/home", "blog/home") // other checks, which are to be remembered
+	votes := func(check string) int { locations, _ := fra.Voters(check, time.Minute); return len(locations) }
+	until(t, "it is known who has what", func() bool { return votes("shop/home") == 2 && votes("shop/login") == 1 })
+	lon.stop()
+	until(t, "it is known that one has left", func() bool { return !fra.Alive(lon.ID()) })
+	if got := fra.voters(time.Minute); got != "fra lon/eu" {
+		t.Errorf("who left votes until stale: got %q", got)
+	}
+	if votes("shop/login") != 1 {
+		t.Error("who left votes on a check that it did not have")
+	}
+	if got := fra.voters(0); got != "fra" {
+		t.Errorf("who left longer ago does not: got %q", got)
+	}
+	if got := fra.Peers(); len(got) != 1 {
+		t.Errorf("who left is still shown: %+v", got)
+	}
+	if fra.Wait("oncall") != 0 {
+		t.Error("who left still has its turn to tell")
+	}
+	again := join(t, server.URL(0), "lon", "eu", "shop/home")
+	until(t, "it is back", func() bool { return fra.Alive(again.ID()) })
+	if got := fra.voters(time.Minute); got != "fra lon/eu" || len(fra.Peers()) != 2 {
+		t.Errorf("back again: voters %q, %d members", got, len(fra.Peers()))
+	}
+}
+
 // A location whose configuration does not have a check has no vote on it, and one
 // without a network has none at all.
 func TestWhoVotes(t *testing.T) {

@@ -39,7 +39,8 @@ func (m *Member) Owner(neighbours []string, check string) string { return owner(
 // Voters are the locations whose vote on a check counts now, sorted, and the
 // regions of those that have one. This agent's own always does; another one while
 // one of its members that has the check in its configuration is there and has a
-// network, or was within stale.
+// network, or was within stale: one that left may well be restarting, as one that
+// was killed may.
 func (m *Member) Voters(check string, stale time.Duration) (locations []string, regions map[string]string) {
 	now := time.Now()
 	regions = make(map[string]string)
