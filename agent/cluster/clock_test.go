@@ -40,3 +40,35 @@ func TestRoomForTheLiving(t *testing.T) {
 		t.Error("one that lives had to go")
 	}
 }
+
+// The check of an agent that restarts is not taken for removed at once; that of
+// one that came back without it is.
+func TestWatchedDuringARestart(t *testing.T) {
+	lon := namesOf([]string{"shop/home"})
+	now := time.Now()
+	for _, test := range []struct {
+		name  string
+		peers []*peer
+		want  bool
+	}{
+		{"it is there", []*peer{{last: now}}, true},
+		{"it has just left", []*peer{{last: now, gone: true}}, true},
+		{"it was killed and its machine starts", []*peer{{last: now.Add(-watchedFor + time.Minute), gone: true}}, true},
+		{"it does not come back", []*peer{{last: now.Add(-watchedFor), gone: true}}, false},
+		{"it is back without the check", []*peer{{last: now, gone: true}, {last: now, beat: beat{Checks: namesOf(nil).digest()}}}, false},
+		{"an earlier one without the check is gone too", []*peer{
+			{last: now, gone: true}, {last: now.Add(-time.Hour), gone: true, beat: beat{Checks: namesOf(nil).digest()}}}, true},
+	} {
+		m := &Member{digest: namesOf(nil).digest(), peers: make(map[string]*peer), sets: map[uint64]names{lon.digest(): lon}}
+		for i, p := range test.peers {
+			p.Location = "lon"
+			if p.Checks == 0 {
+				p.Checks = lon.digest()
+			}
+			m.peers[fmt.Sprint(i)] = p
+		}
+		if got := m.Watched("shop/home"); got != test.want {
+			t.Errorf("%s: watched %t, want %t", test.name, got, test.want)
+		}
+	}
+}

@@ -81,13 +81,19 @@ func (m *Member) Behind(location string) time.Duration {
 	return behind
 }
 
-// Watched tells whether another member that is there has the check.
+// Watched tells whether another member has the check. One that is gone counts for
+// watchedFor more, as it may be restarting, unless others of its location are
+// there: those know what the location has now.
 func (m *Member) Watched(check string) bool {
 	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	there := make(map[string]bool)
 	for _, p := range m.peers {
-		if p.live(now) && m.has(p, check) {
+		there[p.Location] = there[p.Location] || p.live(now)
+	}
+	for _, p := range m.peers {
+		if (p.live(now) || !there[p.Location] && now.Sub(p.last) < watchedFor) && m.has(p, check) {
 			return true
 		}
 	}

@@ -49,7 +49,8 @@ type Panel interface {
 	// Behind is how far the clock of a location is behind this agent's; below 0 it
 	// is ahead.
 	Behind(location string) time.Duration
-	// Watched tells whether another agent has the check in its configuration.
+	// Watched tells whether another agent has the check in its configuration, or had
+	// it and may be restarting.
 	Watched(site, check string) bool
 }
 
