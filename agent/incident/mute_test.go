@@ -45,7 +45,8 @@ func loud(rec Record) string {
 }
 
 // Each row feeds results a minute apart as TestMachine does; "mute:MATCHER"
-// puts a mute in force, "end" ends all of them, "told" has a receiver told.
+// puts a mute in force, "end" ends all of them, "over" does so and the next result
+// sees it before the keeper does, "told" has a receiver told.
 func TestMutes(t *testing.T) {
 	for _, tt := range []struct {
 		name, feed, want string
@@ -66,6 +67,14 @@ func TestMutes(t *testing.T) {
 			want: "OPENED:a(>522) muted:a(>522) changed:a(522>525) changed:a(525>522) unmuted:a(>522)", shown: "a"},
 		{name: "severity rises inside", feed: "a:slow told mute:site=shop a:522 a:slow end",
 			want: "OPENED:a(>slow) muted:a(>slow) changed:a(slow>522) severity:a(>522) changed:a(522>slow) UNMUTED:a(>slow)", owed: true, shown: "a"},
+		{name: "a result sees the end first, and it looks the same", feed: "a:522 told mute:site=shop over a:522 end",
+			want: "OPENED:a(>522) muted:a(>522) unmuted:a(>522)", shown: "a"},
+		{name: "a result sees the end first, and another condition since the mute", feed: "a:522 told mute:site=shop a:525 over a:525 end",
+			want: "OPENED:a(>522) muted:a(>522) changed:a(522>525) UNMUTED:a(>525)", owed: true, shown: "a"},
+		{name: "a result sees the end first, and a severity that rose in the mute", feed: "a:slow told mute:site=shop a:522 over a:522 end",
+			want: "OPENED:a(>slow) muted:a(>slow) changed:a(slow>522) severity:a(>522) UNMUTED:a(>522)", owed: true, shown: "a"},
+		{name: "a result brings the end and another condition", feed: "a:522 told mute:site=shop over a:525 end",
+			want: "OPENED:a(>522) muted:a(>522) CHANGED:a(522>525) UNMUTED:a(>525)", owed: true, shown: "a"},
 		{name: "recovers and fails again inside", feed: "a:522 told mute:site=shop a:ok a:522",
 			want: "opened:a(>522)"},
 		{name: "muted within group_wait", feed: "a:522 mute:site=shop@2s",
@@ -90,6 +99,8 @@ func TestMutes(t *testing.T) {
 			want: "opened:a(>522) CHANGED:a(522>525) UNMUTED:a(>525)", owed: true, shown: "a"},
 		{name: "and alternates", feed: "mute:condition=522 a:522 a:525 told" + strings.Repeat(" a:522 a:525", 30),
 			want: "opened:a(>522) CHANGED:a(522>525) UNMUTED:a(>525) changed:a(525>522)", shown: "a"},
+		{name: "and alternates with two that are not", feed: "mute:condition=522 a:525 told" + strings.Repeat(" a:522 a:520 told a:522 a:525 told", 10),
+			want: "OPENED:a(>525) changed:a(525>522) CHANGED:a(522>520) changed:a(520>522) CHANGED:a(522>525) CHANGED:a(525>520) CHANGED:a(520>525)", shown: "a"},
 		{name: "no reminder of what is muted", feed: "a:522 told mute:site=shop tick", want: "OPENED:a(>522) muted:a(>522)", shown: "a", held: true},
 		{name: "no reminder right after", feed: "a:522 told mute:site=shop tick end tick", want: "OPENED:a(>522) muted:a(>522) unmuted:a(>522)", shown: "a"},
 		{name: "removed inside", feed: "a:522 told mute:site=shop remove:a",
@@ -121,6 +132,8 @@ func TestMutes(t *testing.T) {
 				case "end":
 					mutes = nil
 					follow()
+				case "over":
+					mutes = nil
 				case "told":
 					inc := rec.Incidents[len(rec.Incidents)-1]
 					rec, _ = Told(rec, Attempt{Incident: inc.ID, Receiver: "oncall", Seq: inc.Seq, At: now}, nil)

@@ -90,9 +90,9 @@ func (rec Record) change(r checks.Result, state CheckState, p Policy) (Record, b
 		return rec, false
 	}
 	at := end(r)
-	seq, severity, hush, was := inc.Seq, inc.Severity, alert.Hush, alert.Result.Condition()
+	seq, severity, hush, was := inc.Seq, inc.Severity, alert.Hush, alert
 	alert = alert.shows(r, p)
-	if r.Condition() != was {
+	if r.Condition() != was.Result.Condition() {
 		alert.ChangedAt = at
 	}
 	alert, more := alert.sees(state.views(p))
@@ -108,8 +108,10 @@ func (rec Record) change(r checks.Result, state CheckState, p Policy) (Record, b
 	loud := alert.Hush == HushNone
 	switch {
 	case !loud:
-	case alert.Untold && hush == HushMuted:
-		events = append(events, Event{At: at, Kind: EventUnmuted, Check: r.Check, Condition: r.Condition()})
+	case hush == HushMuted && (alert.Untold || !p.Mutes.cover(r.Site, &was)):
+		// The mute may also stand and only not cover the new condition. What has
+		// changed is then told as such, lest one that alternates be told each time.
+		events = append(events, Event{At: at, Kind: EventUnmuted, Check: r.Check, Condition: r.Condition(), Quiet: !alert.differs()})
 	case len(events) == 0 && (alert.Untold || alert.expiring() != "" && !rec.knowsCertificate(&alert, at)):
 		events = append(events, Event{At: at, Kind: EventReminder, Check: r.Check, Condition: r.Condition()})
 	}
@@ -118,7 +120,7 @@ func (rec Record) change(r checks.Result, state CheckState, p Policy) (Record, b
 		events = append(events, Event{At: at, Kind: EventSeverity, Check: r.Check, Condition: r.Condition()})
 	}
 	for _, e := range events {
-		e.Quiet = !loud || alert.Flapping && (e.Kind == EventChanged || e.Kind == EventSpread)
+		e.Quiet = e.Quiet || !loud || alert.Flapping && (e.Kind == EventChanged || e.Kind == EventSpread)
 		if !e.Quiet {
 			alert = alert.say()
 			rec = rec.certificateTold(&alert, at)
