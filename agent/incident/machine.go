@@ -284,7 +284,7 @@ func Remove(rec Record, keep func(check string) bool, at time.Time) (Record, boo
 	return rec, true
 }
 
-// Tick adds a reminder to an incident in which nothing has happened for
+// Tick adds a reminder to an incident of which nothing was to be told for
 // Timings.RepeatInterval. The bool tells that it did. Of what is muted nobody is
 // reminded, nor of a certificate that expires: that has its own two times.
 func Tick(rec Record, now time.Time, t Timings) (Record, bool) {
@@ -292,7 +292,8 @@ func Tick(rec Record, now time.Time, t Timings) (Record, bool) {
 	if !ok || t.RepeatInterval <= 0 || len(inc.Events) == 0 || !inc.presses() {
 		return rec, false
 	}
-	if last := inc.Events[len(inc.Events)-1].At; now.Before(last.Add(t.RepeatInterval)) {
+	due := func(last time.Time) bool { return !now.Before(last.Add(t.RepeatInterval)) }
+	if !due(inc.lastNews()) || !due(inc.pressesSince()) {
 		return rec, false
 	}
 	inc = inc.with(Event{At: now.UTC().Round(0), Kind: EventReminder})
@@ -302,11 +303,48 @@ func Tick(rec Record, now time.Time, t Timings) (Record, bool) {
 // presses tells whether anything in the incident is worth a reminder.
 func (i *Incident) presses() bool {
 	for _, a := range i.Alerts {
-		if a.Firing && a.Hush == HushNone && a.Result.Condition() != catalog.TLSExpiring {
+		if a.presses() {
 			return true
 		}
 	}
 	return false
+}
+
+func (a *Alert) presses() bool {
+	return a.Firing && a.Hush == HushNone && a.Result.Condition() != catalog.TLSExpiring
+}
+
+// lastNews is when there was last something to tell. What was recorded only, as
+// the coming and going of a silenced check, puts no reminder off.
+func (i *Incident) lastNews() time.Time {
+	for _, e := range slices.Backward(i.Events) {
+		if !e.Quiet {
+			return e.At
+		}
+	}
+	return i.Events[0].At
+}
+
+// pressesSince is when the last mute ended of what is worth a reminder, of several
+// checks the one that has been heard for longest: right after a mute nobody is
+// reminded. It is the zero time if none of them was muted.
+func (i *Incident) pressesSince() (since time.Time) {
+	first := true
+	for check, a := range i.Alerts {
+		if !a.presses() {
+			continue
+		}
+		var unmuted time.Time
+		for _, e := range i.Events {
+			if e.Kind == EventUnmuted && e.Check == check {
+				unmuted = e.At
+			}
+		}
+		if first || unmuted.Before(since) {
+			first, since = false, unmuted
+		}
+	}
+	return since
 }
 
 // Empty tells whether there is nothing left to remember of the site.
