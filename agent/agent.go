@@ -106,7 +106,7 @@ func New(ctx context.Context, opts Options) (_ *Agent, err error) {
 		a.team.changed = a.shareAgain
 	}
 	a.results = checks.NewMetrics(cfg.Agent.Location)
-	a.network = newNetwork(cfg.Agent.Location, opts.Log, a.registry, a.observeNetwork)
+	a.network = newNetwork(cfg.Agent.Location, opts.Log, a.registry, a.observeNetwork, a.networkStands)
 	a.stalls = newStalls(opts.Log)
 	// A run may take a moment to see that its context is done; the stages' own
 	// grace has to be longer.

@@ -45,12 +45,16 @@ func newCanary(address, userAgent string) (canary, error) {
 }
 
 // observeNetwork takes in what the canaries show, as it does the result of a check.
-func (a *Agent) observeNetwork(ctx context.Context, r checks.Result, offline bool) {
+func (a *Agent) observeNetwork(ctx context.Context, r checks.Result) {
+	if err := a.observe(ctx, r); err != nil {
+		a.log.Error("result not remembered", "site", r.Site, "check", r.Check, "err", err)
+	}
+}
+
+// networkStands lets those know that go by it how this machine's network stands.
+func (a *Agent) networkStands(offline bool) {
 	a.keeper.SetOffline(offline)
 	if a.team != nil {
 		a.team.setOffline(offline)
-	}
-	if err := a.observe(ctx, r); err != nil {
-		a.log.Error("result not remembered", "site", r.Site, "check", r.Check, "err", err)
 	}
 }

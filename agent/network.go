@@ -44,10 +44,13 @@ func networkSite(location string) string { return "agent@" + location }
 type network struct {
 	log      *slog.Logger
 	location string
-	observe  func(ctx context.Context, r checks.Result, offline bool) // takes in what the canaries show
+	observe  func(ctx context.Context, r checks.Result) // takes in what the canaries show
+	stands   func(offline bool)                         // is told how the network stands, whether that is new or not
 	pauses   pauses
 	wake     chan struct{} // holds one when next was made
 	stopped  chan struct{} // closed when Run has returned
+
+	telling sync.Mutex // held while stands is called; taken before mu
 
 	mu       sync.Mutex
 	canaries []canary
@@ -69,9 +72,9 @@ type round struct {
 }
 
 func newNetwork(location string, log *slog.Logger, reg prometheus.Registerer,
-	observe func(ctx context.Context, r checks.Result, offline bool)) *network {
+	observe func(ctx context.Context, r checks.Result), stands func(offline bool)) *network {
 	n := &network{
-		log: log.With("component", "network"), location: location, observe: observe,
+		log: log.With("component", "network"), location: location, observe: observe, stands: stands,
 		wake: make(chan struct{}, 1), stopped: make(chan struct{}),
 	}
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -89,11 +92,20 @@ func newNetwork(location string, log *slog.Logger, reg prometheus.Registerer,
 // set replaces the canaries. With none left the agent counts as online.
 func (n *network) set(canaries []canary, words *catalog.Catalog) {
 	n.mu.Lock()
-	defer n.mu.Unlock()
 	n.canaries, n.words = canaries, words
 	if len(canaries) == 0 {
 		n.offline = false
 	}
+	n.mu.Unlock()
+	n.tell()
+}
+
+// tell says how the network stands. A reload and a round that ends may come at
+// once: whoever is last says what holds then.
+func (n *network) tell() {
+	n.telling.Lock()
+	defer n.telling.Unlock()
+	n.stands(n.isOffline())
 }
 
 func (n *network) isOffline() bool {
@@ -149,6 +161,7 @@ func (n *network) ask(ctx context.Context, due *time.Time) {
 	n.offline = !online && len(n.canaries) > 0
 	offline := n.offline
 	n.mu.Unlock()
+	n.tell()
 	if next := now.Add(canaryOffline); regular || offline && next.Before(*due) {
 		*due = now.Add(canaryEvery)
 		if offline {
@@ -159,7 +172,7 @@ func (n *network) ask(ctx context.Context, due *time.Time) {
 		n.log.Info("the network of this machine", "state", map[bool]string{true: "offline", false: "online"}[offline], "err", strings.Join(findings, ", "))
 	}
 	if regular { // those that were asked for may come in any number at once
-		n.observe(ctx, n.result(now, findings, offline, words), offline)
+		n.observe(ctx, n.result(now, findings, offline, words))
 	}
 }
 

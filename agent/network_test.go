@@ -83,7 +83,7 @@ func watch(t *testing.T, site end, canaries ...end) *watched {
 		t.Fatal(err)
 	}
 	a.results = checks.NewMetrics("fra-1")
-	a.network = newNetwork("fra-1", a.log, reg, a.observeNetwork)
+	a.network = newNetwork("fra-1", a.log, reg, a.observeNetwork, a.networkStands)
 	var list []canary
 	for _, c := range canaries {
 		list = append(list, canary{name: "https://canary.invalid", prober: c})
@@ -280,6 +280,47 @@ func TestNoCanaries(t *testing.T) {
 	})
 }
 
+// Canaries that are taken out of the configuration while none of them answers, as
+// when theirs was the host that went, leave nobody offline: not the keeper, which
+// reminds again, nor the other agents, for whom this one votes again. A question
+// that is under way then changes nothing.
+func TestCanariesTakenOutWhileOffline(t *testing.T) {
+	for name, wait := range map[string]time.Duration{"between two questions": 4 * time.Second, "during one": time.Second} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := watch(t, end{&uplink{}, 503, 100 * time.Millisecond}, end{&uplink{cut: true}, 0, 2 * time.Second})
+				offline := false // as the keeper and the team were told last
+				w.network.telling.Lock()
+				w.network.stands = func(o bool) { offline = o; w.networkStands(o) }
+				w.network.telling.Unlock()
+				running, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				go func() { _ = w.keeper.Run(running) }()
+				time.Sleep(20*time.Second + wait)
+				w.online(t, 0)
+				if !offline {
+					t.Error("nobody is told of being offline")
+				}
+				w.network.set(nil, catalog.Default())
+				err := w.keeper.SetPolicies(t.Context(), map[string]incident.Policy{"shop/home": {}}, incident.Timings{RepeatInterval: time.Hour})
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.online(t, 1)
+				time.Sleep(time.Minute)
+				w.online(t, 1)
+				if w.check(t); w.open() != "shop" || offline {
+					t.Errorf("open %q, offline %t, want the site alone", w.open(), offline)
+				}
+				time.Sleep(time.Hour + time.Minute)
+				if events := w.keeper.Open()[0].Events; events[len(events)-1].Kind != incident.EventReminder {
+					t.Errorf("nobody was reminded: %+v", events)
+				}
+			})
+		})
+	}
+}
+
 // While the agent is offline nothing that fails counts, not even an answer: who
 // knows whose it is. And who has no time to wait goes by what is known.
 func TestNoFailureCountsOffline(t *testing.T) {
@@ -312,9 +353,9 @@ func TestAlive(t *testing.T) {
 func TestNetworkStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := &uplink{}
-		n := newNetwork("fra-1", slog.New(slog.DiscardHandler), prometheus.NewRegistry(), func(context.Context, checks.Result, bool) {
+		n := newNetwork("fra-1", slog.New(slog.DiscardHandler), prometheus.NewRegistry(), func(context.Context, checks.Result) {
 			t.Error("a round that was cut off counts")
-		})
+		}, func(bool) {})
 		n.set([]canary{{"slow", end{u, 200, time.Hour}}}, nil)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
