@@ -263,7 +263,7 @@ func (a *Agent) tryAgain(files []string) {
 	isSecret := slices.ContainsFunc(a.plan.Config.Receivers, func(r config.Receiver) bool {
 		return slices.ContainsFunc(r.Secrets(), func(s config.Secret) bool { return slices.Contains(files, s.File()) })
 	})
-	failing := slices.ContainsFunc(a.outbox.Health(), func(h outbox.Health) bool { return h.Failures > 0 })
+	failing := slices.ContainsFunc(a.health(), func(h outbox.Health) bool { return h.Failures > 0 })
 	if isSecret && failing {
 		a.setReceivers(a.plan)
 	}

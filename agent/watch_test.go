@@ -11,9 +11,15 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/esawatch/esawatch/agent/config"
+	"github.com/esawatch/esawatch/agent/incident"
+	"github.com/esawatch/esawatch/agent/outbox"
+	"github.com/esawatch/esawatch/agent/store/memstore"
+	"github.com/esawatch/esawatch/checks"
+	"github.com/esawatch/esawatch/notify"
 )
 
 // watchHouse is an agent whose files are watched, and nothing else of it runs.
@@ -321,6 +327,63 @@ func TestSecretsNeedNoReload(t *testing.T) {
 	w.until("the failure", func() bool { return w.Status().Stale })
 	writeFile(t, w.path("later"), "http://three.invalid/\n")
 	w.site("blog")
+}
+
+// fickle is a receiver whose secret is wrong until it is mended.
+type fickle struct{ mended, told atomic.Bool }
+
+func (f *fickle) Notify(context.Context, notify.Notification) (notify.Receipt, error) {
+	if !f.mended.Load() {
+		return nil, notify.Misconfigured(errors.New("invalid_auth"))
+	}
+	f.told.Store(true)
+	return nil, nil
+}
+
+// TestMendedSecretIsTriedAtOnce has a receiver told as soon as its secret is
+// right, whether what it is owed is in the agent's own records or in those of
+// several.
+func TestMendedSecretIsTriedAtOnce(t *testing.T) {
+	for _, shared := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			keeper := func() *incident.Keeper { return incident.NewKeeper(memstore.New(), incident.Options{}) }
+			own, others := keeper(), keeper()
+			a := &Agent{log: slog.New(slog.DiscardHandler), outbox: outbox.New(outbox.Options{Records: own}),
+				team: &team{outbox: outbox.New(outbox.Options{Records: others})}}
+			if !shared {
+				others = own
+				a.team = nil
+			}
+			hook := &fickle{}
+			a.plan = &Plan{Config: &config.Config{Receivers: []config.Receiver{{Name: "hook", Webhook: &config.Webhook{URL: config.FileSecret("hook-url")}}}},
+				Receivers: []outbox.Receiver{{Name: "hook", Notifier: hook}}}
+			a.setReceivers(a.plan)
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			go func() { _ = a.outbox.Run(ctx) }()
+			if shared {
+				go func() { _ = a.team.outbox.Run(ctx) }()
+			}
+			_, err := others.Update(ctx, "shop", func(rec incident.Record) (incident.Record, bool) {
+				return incident.Next(rec, checks.Result{Site: "shop", Check: "home", StartedAt: time.Now(), Outcome: checks.Fail}, incident.Policy{})
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+			a.tryAgain([]string{"another"})
+			hook.mended.Store(true)
+			time.Sleep(time.Second)
+			if hook.told.Load() {
+				t.Fatal("told before the secret's file changed")
+			}
+			a.tryAgain([]string{"hook-url"})
+			time.Sleep(time.Second)
+			if !hook.told.Load() {
+				t.Errorf("shared %t: not told at once", shared)
+			}
+		})
+	}
 }
 
 // TestManySecretsAtOnce replaces many secrets in one moment, as the volume of a
