@@ -2,6 +2,7 @@ package incident
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -404,6 +405,46 @@ func TestSilences(t *testing.T) {
 		}
 		cancel()
 		running.Wait()
+	})
+}
+
+// Those that are over keep nobody from muting an outage: they make room, those that
+// ended first before the others. Those in force do not.
+func TestSilencesMakeRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kv := memstore.New()
+		s := start(t, kv, Options{}, nil).Silences()
+		add := func() (Silence, error) {
+			time.Sleep(time.Second)
+			return s.Add(t.Context(), Silence{Matchers: mute(t, "site=shop").Matchers, Until: time.Now().Add(time.Hour), Author: "ci"})
+		}
+		must := func() Silence {
+			t.Helper()
+			one, err := add()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return one
+		}
+		stays := must()
+		for range maxSilences + 10 {
+			if _, err := s.Expire(t.Context(), must().ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		entries, err := kv.List(t.Context(), silencePrefix)
+		if err != nil || len(entries) != maxSilences || len(s.List()) != maxSilences {
+			t.Errorf("%d in the store, %d listed, %v, want %d", len(entries), len(s.List()), err, maxSilences)
+		}
+		if list := s.List(); list[0].ID != stays.ID || time.Since(list[maxSilences-1].Until) > (maxSilences+10)*time.Second {
+			t.Errorf("the first is %+v, the last ended %v ago", list[0], time.Since(list[maxSilences-1].Until))
+		}
+		for range maxSilences - 1 {
+			must()
+		}
+		if _, err := add(); !errors.Is(err, ErrTooMany) || !strings.Contains(err.Error(), "1000 of them") {
+			t.Errorf("one more than can be in force: %v", err)
+		}
 	})
 }
 

@@ -21,7 +21,8 @@ const (
 	silencePrefix = "silence/"
 	// silenceKept is for how long one that is over is still listed.
 	silenceKept = 5 * 24 * time.Hour
-	// maxSilences bounds those that are kept.
+	// maxSilences bounds those that are in force, and with those that are over what
+	// is kept.
 	maxSilences = 1000
 	// maxSilence is how long one may last.
 	maxSilence = 366 * 24 * time.Hour
@@ -33,7 +34,7 @@ var ErrNoSilence = errors.New("no such silence")
 // ErrNotSaved says that a change could not be saved, so that it was not made.
 var ErrNotSaved = errors.New("it could not be saved")
 
-// ErrTooMany says that no more silences are kept: some have to be forgotten first.
+// ErrTooMany says that no more silences are kept: some have to end first.
 var ErrTooMany = errors.New("there are too many silences already")
 
 // Silence is a mute that a person asked for, until a moment.
@@ -127,17 +128,48 @@ func (s *Silences) Add(ctx context.Context, one Silence) (Silence, error) {
 	one.ID = strings.ToLower(rand.Text()[:12])
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	s.mu.Lock()
-	n := len(s.all)
-	s.mu.Unlock()
-	if n >= maxSilences {
-		return Silence{}, fmt.Errorf("add silence: %w, %d of them", ErrTooMany, n)
+	if err := s.makeRoom(ctx, now); err != nil {
+		return Silence{}, fmt.Errorf("add silence: %w", err)
 	}
 	if err := s.put(ctx, one, 0); err != nil {
 		return Silence{}, fmt.Errorf("add silence: %w", err)
 	}
 	s.log.Info("silence added", "key", one.ID)
 	return one, nil
+}
+
+// makeRoom sees to it that one more can be kept: it forgets those that have been
+// over for longest. The caller has s.writing. The error is ErrTooMany or ErrNotSaved.
+func (s *Silences) makeRoom(ctx context.Context, now time.Time) error {
+	all := s.snapshot()
+	var over []kept
+	for _, one := range all {
+		if !one.Active(now) {
+			over = append(over, one)
+		}
+	}
+	surplus := len(all) - maxSilences + 1
+	if surplus > len(over) {
+		return fmt.Errorf("%w, %d of them", ErrTooMany, len(all)-len(over))
+	}
+	slices.SortFunc(over, func(a, b kept) int { return a.Until.Compare(b.Until) })
+	for _, one := range over[:max(0, surplus)] {
+		if err := s.delete(ctx, one); err != nil {
+			return fmt.Errorf("%w: %w", ErrNotSaved, err)
+		}
+	}
+	return nil
+}
+
+// delete takes a silence out of the store, unless it is another one there by now,
+// and forgets it. The caller has s.writing.
+func (s *Silences) delete(ctx context.Context, one kept) error {
+	err := s.kv.Delete(ctx, silencePrefix+one.ID, one.rev)
+	if err != nil && !errors.Is(err, store.ErrConflict) {
+		return err
+	}
+	s.forget(one.ID, one.rev)
+	return nil
 }
 
 // Expire ends a silence now. One that is over already stays as it is. The error
@@ -249,11 +281,8 @@ func (s *Silences) sweep(ctx context.Context, now time.Time) {
 		if now.Before(one.Until.Add(silenceKept)) {
 			continue
 		}
-		err := s.kv.Delete(ctx, silencePrefix+id, one.rev)
-		if err != nil && !errors.Is(err, store.ErrConflict) {
+		if err := s.delete(ctx, one); err != nil {
 			s.log.Debug("silence not deleted", "key", id, "err", err)
-			continue
 		}
-		s.forget(id, one.rev)
 	}
 }
