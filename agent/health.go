@@ -39,8 +39,13 @@ func (a *Agent) Healthy() error {
 }
 
 // Ready tells whether the agent can be relied on: its configuration is loaded,
-// its checks are scheduled, and it can remember what they find. A reload that
-// failed leaves it ready: the old configuration is in force.
+// its checks are scheduled, it can remember what they find, and it can read what
+// other agents remember. A reload that failed leaves it ready: the old
+// configuration is in force.
 func (a *Agent) Ready() error {
-	return errors.Join(a.Healthy(), a.unsaved, a.keeper.Healthy())
+	err := errors.Join(a.Healthy(), a.unsaved, a.keeper.Healthy())
+	if a.team != nil {
+		err = errors.Join(err, a.team.shared.Healthy())
+	}
+	return err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/esawatch/esawatch/agent/cluster"
 	"github.com/esawatch/esawatch/agent/config"
 	"github.com/esawatch/esawatch/agent/incident"
+	"github.com/esawatch/esawatch/agent/schedule"
 	"github.com/esawatch/esawatch/agent/store"
 	"github.com/esawatch/esawatch/agent/store/memstore"
 	"github.com/esawatch/esawatch/agent/store/natsstore/natstest"
@@ -102,5 +104,20 @@ func TestTeamRelays(t *testing.T) {
 	case <-log.said:
 	case <-time.After(waitLong):
 		t.Error("the watch did not begin anew, though it did not tell what the other says that it wrote")
+	}
+}
+
+// TestReadyNamesWhatCannotBeRead: an agent that cannot read a record of all says of
+// which site, since nobody is told of that site's outages.
+func TestReadyNamesWhatCannotBeRead(t *testing.T) {
+	tm, _ := teamOf(t)
+	a := &Agent{schedule: schedule.New(schedule.Options{}), keeper: tm.own, team: tm}
+	said := func() bool { return strings.Contains(a.Ready().Error(), `site "shop"`) } // it is not ready in any case: nothing runs
+	if said() {
+		t.Errorf("with nothing wrong: %v", a.Ready())
+	}
+	tm.shared.Follower().Broken("site/shop", 7, store.ErrCorrupt)
+	if !said() {
+		t.Errorf("it says %v, and not which site", a.Ready())
 	}
 }

@@ -74,7 +74,7 @@ func (f *Follower) Synced() {
 		}
 		s.mu.Lock()
 		if s.rev != 0 {
-			if err := k.reload(context.Background(), s); err != nil {
+			if err := k.reread(context.Background(), s); err != nil {
 				s.unsure = true
 			}
 		}
@@ -95,7 +95,7 @@ func (k *Keeper) follow(e store.Entry, beginning bool) {
 	defer s.mu.Unlock()
 	if e.Revision < s.high && beginning {
 		s.high = 0
-		if err := k.reload(context.Background(), s); err != nil {
+		if err := k.reread(context.Background(), s); err != nil {
 			s.unsure = true
 		}
 		k.signal()
@@ -108,8 +108,8 @@ func (k *Keeper) follow(e store.Entry, beginning bool) {
 	if len(e.Value) > 0 {
 		var err error
 		if rec, err = decode(e); err != nil {
-			// It stays as it is: a newer program's is not ours to overwrite, and
-			// what is damaged is for people to look at.
+			// A newer program's is not ours to overwrite. What is damaged is set
+			// aside when it is read again.
 			k.doubtLocked(s, e.Key, err)
 			return
 		}
@@ -118,6 +118,7 @@ func (k *Keeper) follow(e store.Entry, beginning bool) {
 		s.rev = 0
 	}
 	s.high, s.unsure = e.Revision, false
+	k.unread.note(s.name, nil)
 	rec = rec.upToDate(*s.rec.Load())
 	s.rec.Store(&rec)
 	k.signal()
@@ -136,6 +137,7 @@ func (k *Keeper) doubt(key string, rev store.Revision, err error) {
 func (k *Keeper) doubtLocked(s *site, key string, err error) {
 	k.log.Error("record of another agent cannot be read, the site is not judged together", "key", key, "err", err)
 	s.unsure = true
+	k.unread.note(s.name, err)
 }
 
 // follow takes over a silence that somebody else has written.

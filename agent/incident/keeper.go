@@ -77,6 +77,7 @@ type Keeper struct {
 	sites map[string]*site
 
 	unsaved unsaved
+	unread  unread
 	past    pastIndex
 }
 

@@ -45,7 +45,7 @@ func (k *Keeper) Load(ctx context.Context) error {
 		name := strings.TrimPrefix(e.Key, sitePrefix)
 		rec, err := decode(e)
 		switch {
-		case errors.Is(err, errNewer):
+		case errors.Is(err, store.ErrNewer):
 			return fmt.Errorf("load incidents: %w", err)
 		case err != nil:
 			k.log.Error("record cannot be read, set aside", "key", e.Key, "path", badPrefix+e.Key, "err", err)
@@ -61,26 +61,24 @@ func (k *Keeper) Load(ctx context.Context) error {
 	return k.silences.load(ctx)
 }
 
-// errNewer says that a newer program wrote a record.
-var errNewer = errors.New("written by a newer esawatch")
-
-// decode reads a record as it lies in the store.
+// decode reads a record as it lies in the store. The error is store.ErrNewer where
+// a newer program wrote it, else ErrCorrupt.
 func decode(e store.Entry) (Record, error) {
 	var head struct {
 		Version int `json:"version"`
 	}
 	if err := json.Unmarshal(e.Value, &head); err != nil {
-		return Record{}, fmt.Errorf("record %q: %w", e.Key, err)
+		return Record{}, fmt.Errorf("record %q: %w: %w", e.Key, store.ErrCorrupt, err)
 	}
 	if head.Version > RecordVersion {
-		return Record{}, fmt.Errorf("record %q: version %d, this program reads up to %d: %w", e.Key, head.Version, RecordVersion, errNewer)
+		return Record{}, fmt.Errorf("record %q: version %d, this program reads up to %d: %w", e.Key, head.Version, RecordVersion, store.ErrNewer)
 	}
 	var rec Record
 	if err := json.Unmarshal(e.Value, &rec); err != nil {
-		return Record{}, fmt.Errorf("record %q: %w", e.Key, err)
+		return Record{}, fmt.Errorf("record %q: %w: %w", e.Key, store.ErrCorrupt, err)
 	}
 	if rec.Version < 1 || sitePrefix+rec.Site != e.Key {
-		return Record{}, fmt.Errorf("record %q: version %d, site %q", e.Key, rec.Version, rec.Site)
+		return Record{}, fmt.Errorf("record %q: %w: version %d, site %q", e.Key, store.ErrCorrupt, rec.Version, rec.Site)
 	}
 	return rec, nil
 }
@@ -88,7 +86,7 @@ func decode(e store.Entry) (Record, error) {
 // discard moves an entry below badPrefix, over what was there of it.
 func (k *Keeper) discard(ctx context.Context, e store.Entry) error {
 	bad, err := k.kv.Get(ctx, badPrefix+e.Key)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	if err != nil && !errors.Is(err, store.ErrNotFound) && bad.Revision == 0 {
 		return err
 	}
 	if _, err := k.kv.Put(ctx, store.Entry{Key: badPrefix + e.Key, Value: e.Value, Revision: bad.Revision}); err != nil {
@@ -137,11 +135,14 @@ func (k *Keeper) change(ctx context.Context, s *site, f func(Record) (Record, bo
 
 // reread takes over what the store has before a change is made anew.
 func (k *Keeper) reread(ctx context.Context, s *site) error {
-	if err := k.reload(ctx, s); err != nil {
-		return err
+	err := k.reload(ctx, s)
+	if k.opts.Shared {
+		k.unread.note(s.name, err)
 	}
-	s.unsure = false
-	return nil
+	if err == nil {
+		s.unsure = false
+	}
+	return err
 }
 
 // save writes the record at the site's revision. A record with nothing in it is
@@ -171,6 +172,9 @@ func (k *Keeper) save(ctx context.Context, s *site, rec Record) error {
 // reload takes over the record that the store has. While ours is the newer one,
 // because it could not be saved, only the revision is taken over: it may well be
 // that of a write of ours which succeeded after all.
+//
+// What cannot be read of a shared store is set aside, unless a newer program wrote
+// it: nobody else will, and until then the site would be judged by nobody.
 func (k *Keeper) reload(ctx context.Context, s *site) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
@@ -178,23 +182,19 @@ func (k *Keeper) reload(ctx context.Context, s *site) error {
 	if errors.Is(err, store.ErrNotFound) {
 		e, err = store.Entry{}, nil
 	}
+	var rec Record
+	if err == nil && e.Revision != 0 && !s.dirty {
+		rec, err = decode(e)
+	}
+	if err != nil && e.Revision != 0 && k.opts.Shared && !errors.Is(err, store.ErrNewer) {
+		k.log.Error("record cannot be read, set aside", "key", e.Key, "path", badPrefix+e.Key, "err", err)
+		err = k.discard(ctx, e)
+		e.Revision = 0
+	}
 	if err != nil {
 		return err
 	}
 	if !s.dirty {
-		var rec Record
-		if e.Revision != 0 {
-			rec, err = decode(e)
-			if err != nil && k.opts.Shared && !errors.Is(err, errNewer) {
-				k.log.Error("record cannot be read, set aside", "key", e.Key, "path", badPrefix+e.Key, "err", err)
-				if err = k.discard(ctx, e); err == nil {
-					e.Revision = 0
-				}
-			}
-			if err != nil {
-				return err
-			}
-		}
 		if k.opts.Shared {
 			rec = rec.upToDate(*s.rec.Load())
 		}
@@ -235,9 +235,11 @@ func (k *Keeper) note(name string, err error) {
 	}
 }
 
-// Healthy returns nil when all that is known is saved, else why it is not.
-func (k *Keeper) Healthy() error {
-	u := &k.unsaved
+// Healthy returns nil when all that is known is saved and all that others have saved
+// can be read, else why it is not.
+func (k *Keeper) Healthy() error { return errors.Join(k.unsaved.failure(), k.unread.err()) }
+
+func (u *unsaved) failure() error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if len(u.sites) == 0 {

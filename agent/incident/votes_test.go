@@ -305,11 +305,19 @@ func TestNewerRecordIsNotOverwritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.Follower().Put(store.Entry{Key: sitePrefix + "shop", Value: []byte(newer), Revision: rev})
-	if err := k.Observe(t.Context(), from("fra", "522", 0)); !errors.Is(err, errNewer) {
-		t.Errorf("error %v, want %v", err, errNewer)
+	if err := k.Observe(t.Context(), from("fra", "522", 0)); !errors.Is(err, store.ErrNewer) {
+		t.Errorf("error %v, want %v", err, store.ErrNewer)
 	}
 	if e, _ := kv.Get(t.Context(), sitePrefix+"shop"); string(e.Value) != newer {
 		t.Errorf("the record is now %s", e.Value)
+	}
+	want := `incidents of site "shop" are not told: the shared record cannot be read`
+	if err := k.Healthy(); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("health %v, want %q", err, want)
+	}
+	k.Follower().Delete(sitePrefix+"shop", rev+1)
+	if err := k.Healthy(); err != nil {
+		t.Errorf("health %v, though it is gone", err)
 	}
 }
 
@@ -453,6 +461,50 @@ func (u *unreadable) Get(ctx context.Context, key string) (store.Entry, error) {
 		return store.Entry{}, fmt.Errorf("read %q: %w", key, store.ErrCorrupt)
 	}
 	return u.KV.Get(ctx, key)
+}
+
+// damaged is a store in which a value is not what was written, but can be replaced.
+type damaged struct {
+	store.KV
+	value string
+}
+
+func (d *damaged) Get(ctx context.Context, key string) (store.Entry, error) {
+	e, err := d.KV.Get(ctx, key)
+	if err == nil && string(e.Value) == d.value {
+		err = fmt.Errorf("read %q: %w", key, store.ErrCorrupt)
+	}
+	return e, err
+}
+
+// A damaged record is set aside for people to look at, whatever lay there before,
+// and its site is judged on.
+func TestDamagedRecordIsSetAside(t *testing.T) {
+	kv := &damaged{memstore.New(), "torn"}
+	k := start(t, kv, Options{Location: "fra", Panel: voting{"fra"}, Shared: true}, policies(Policy{}, "shop/a"))
+	observe(t, k, from("fra", "522", 0))
+	for i, value := range []string{"torn", "torn", "{}"} { // the last can be read, and makes no sense
+		e, err := kv.Get(t.Context(), sitePrefix+"shop")
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Value = []byte(value)
+		rev, err := kv.Put(t.Context(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.Follower().Broken(e.Key, rev, store.ErrCorrupt)
+		if err := k.Healthy(); err == nil || !strings.Contains(err.Error(), `site "shop"`) {
+			t.Errorf("health %v, want the site named", err)
+		}
+		observe(t, k, from("fra", "522", i+1))
+		if err := k.Healthy(); err != nil || len(k.Open()) != 1 {
+			t.Errorf("health %v, %d open, want the site to be judged again", err, len(k.Open()))
+		}
+		if bad, _ := kv.KV.Get(t.Context(), badPrefix+sitePrefix+"shop"); string(bad.Value) != value {
+			t.Errorf("%q was set aside, want %q", bad.Value, value)
+		}
+	}
 }
 
 // Of a record that cannot be read any more what was known is not judged on.

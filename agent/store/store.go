@@ -29,6 +29,9 @@ var (
 	ErrClosed = errors.New("store is closed")
 	// ErrCorrupt is returned when what was read is not what had been written.
 	ErrCorrupt = errors.New("stored data is damaged")
+	// ErrNewer says of what cannot be read that a newer program may have written
+	// it: it is not to be overwritten.
+	ErrNewer = errors.New("written by a newer esawatch")
 )
 
 // MaxKey is the length in bytes that every store takes for a key. A key is
@@ -43,7 +46,9 @@ const MaxKey = 512
 // After an error of Put or Delete other than ErrConflict or ErrClosed the write
 // may have happened or not: read again before drawing a conclusion.
 type KV interface {
-	// Get returns ErrNotFound when there is no such key.
+	// Get returns ErrNotFound when there is no such key. With ErrCorrupt the entry
+	// may have a revision: then its value is what lies there as it is, and it can be
+	// replaced or deleted.
 	Get(ctx context.Context, key string) (Entry, error)
 	// Put writes e.Value if the key is at e.Revision, and returns the new
 	// revision; else ErrConflict.

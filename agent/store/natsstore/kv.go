@@ -147,10 +147,13 @@ func (s *Store) get(ctx context.Context, b *bucket, key string) (store.Entry, er
 		case err == nil:
 			s.know(key, store.Revision(sequence), h)
 			return store.Entry{Key: key, Value: value, Revision: store.Revision(sequence)}, nil
+		case errors.Is(err, store.ErrCorrupt):
+			return store.Entry{Key: key, Value: raw, Revision: store.Revision(sequence)}, err
 		case !errors.Is(err, errReplaced):
 			return store.Entry{}, err
 		case try == tries:
-			return store.Entry{}, fmt.Errorf("%w: parts of it are missing", store.ErrCorrupt)
+			err = fmt.Errorf("%w: parts of it are missing", store.ErrCorrupt)
+			return store.Entry{Key: key, Value: raw, Revision: store.Revision(sequence)}, err
 		}
 	}
 }

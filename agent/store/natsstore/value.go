@@ -120,7 +120,7 @@ func headOf(stored []byte) (*head, error) {
 	case stored[0] == formWhole:
 		return nil, nil
 	case stored[0] != formChunks:
-		return nil, fmt.Errorf("%w: form %d, which a newer program may have written", store.ErrCorrupt, stored[0])
+		return nil, fmt.Errorf("%w: form %d: perhaps %w", store.ErrCorrupt, stored[0], store.ErrNewer)
 	}
 	var h head
 	if err := json.Unmarshal(stored[1:], &h); err != nil || h.N < 1 || h.N > maxChunks || h.Size < 0 || h.Size > maxChunks*chunkSize {

@@ -128,8 +128,12 @@ func TestBroken(t *testing.T) {
 	}
 	want := append(slices.Collect(maps.Keys(raw)), "lost", "damaged")
 	for _, key := range want {
-		if _, err := s.Get(t.Context(), key); !errors.Is(err, store.ErrCorrupt) {
+		e, err := s.Get(t.Context(), key)
+		if !errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrNewer) != (key == "newer") {
 			t.Errorf("Get(%q): error %v, want %v", key, err, store.ErrCorrupt)
+		}
+		if value, known := raw[key]; e.Revision == 0 || known && !bytes.Equal(e.Value, value) {
+			t.Errorf("Get(%q) gives %q at %d, want what lies there, to be set aside", key, e.Value, e.Revision)
 		}
 	}
 	if _, err := s.List(t.Context(), ""); !errors.Is(err, store.ErrCorrupt) {
@@ -153,6 +157,15 @@ func TestBroken(t *testing.T) {
 				t.Errorf("%q: told %v, want %v", key, n.broken[key], store.ErrCorrupt)
 			}
 		})
+	}
+	for _, key := range want {
+		e, _ := s.Get(t.Context(), key)
+		if err := s.Delete(t.Context(), key, e.Revision); err != nil {
+			t.Errorf("it cannot be deleted: %v", err)
+		}
+		if _, err := s.Get(t.Context(), key); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("Get(%q) after it was deleted: %v", key, err)
+		}
 	}
 }
 
