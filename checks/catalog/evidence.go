@@ -25,6 +25,8 @@ const (
 	signCachedStill
 	// signCachedContent: a page that is not as expected and came out of the cache.
 	signCachedContent
+	// signOtherSuccess: a status that was not expected and is no redirect.
+	signOtherSuccess
 	// signEdgeMade: the edge says that it made this error itself.
 	signEdgeMade
 	// signEdgeBroken: the same, and the reason is ESA itself.
@@ -54,6 +56,7 @@ var signNames = [numSigns]string{
 	signCachedError:   "cached_error",
 	signCachedStill:   "cached_still",
 	signCachedContent: "cached_content",
+	signOtherSuccess:  "other_success",
 	signEdgeMade:      "edge_made",
 	signEdgeBroken:    "edge_broken",
 	signOriginMade:    "origin_made",
@@ -73,6 +76,9 @@ func signs(q Query, class edgeClass, proxyError string) []sign {
 	code := q.Edge.Condition.StatusCode()
 	if q.RedirectedFrom != "" {
 		found = append(found, signRedirected)
+	}
+	if q.Edge.Condition == UnexpectedStatus && q.Edge.StatusCode < 300 {
+		found = append(found, signOtherSuccess)
 	}
 	switch {
 	case class == edgeUnserved:

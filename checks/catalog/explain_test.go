@@ -193,6 +193,8 @@ func TestExplain(t *testing.T) {
 		{"timeout of both", Query{Edge: *leg(Timeout), Origin: leg(Timeout)}, Timeout, FaultOrigin, originTeam, "too slow or hangs", "what it waits for"},
 		{"wrong page, origin right", Query{Edge: *leg(BodyMismatch), Origin: leg("")}, BodyMismatch, FaultContent, config, "old copy", "Purge"},
 		{"wrong page of the origin's", Query{Edge: *leg(BodyMismatch), Origin: leg(BodyMismatch)}, BodyMismatch, FaultContent, originTeam, "same wrong answer", "Leave ESA alone"},
+		{"204 in place of 200", Query{Edge: Leg{Condition: UnexpectedStatus, StatusCode: 204}}, UnexpectedStatus, FaultContent, originTeam, "", "what it answers"},
+		{"302 in place of 200", Query{Edge: Leg{Condition: UnexpectedStatus, StatusCode: 302}}, UnexpectedStatus, FaultContent, originTeam, "", "where it leads"},
 		{"challenge", Query{Edge: *leg(Challenge), Origin: leg("")}, Challenge, FaultSecurity, config, "only ESA's protection", "browser"},
 		{"a slow origin does answer", Query{Edge: *leg("522"), Origin: &Leg{Condition: Slow, StatusCode: 200, Duration: time.Second}}, "522", FaultOriginLink, originTeam, "200 in 1000 ms", "Origin Protection"},
 		{"origin could not be asked", Query{Edge: *leg("522"), Origin: leg(InternalError)}, "522", FaultOriginLink, originTeam, "", "Connect from outside"},
