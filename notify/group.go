@@ -185,7 +185,7 @@ func (n Notification) Headline() string {
 		line = w.Test + w.Colon + line
 	}
 	if !n.Firing {
-		return Line(line+w.Comma+w.After(n.Lasted()), 500)
+		return Line(line+w.Clause+w.After(n.Lasted()), 500)
 	}
 	var where []string
 	for _, f := range Distinct(n.Telling(), func(a Alert) string { return a.Fault }) {

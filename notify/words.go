@@ -15,6 +15,7 @@ type Words struct {
 	Verdict, Evidence, Steps, Happened, Seen     string // labels of parts
 	Runbook, Docs, Catalog, StatusPage, Incident string // labels of links
 	On, Comma, Semicolon, Colon, Open, Close     string // glue
+	Clause                                       string // between clauses, as Comma is between the items of a list
 	ForCheck, Shortened, PlainOnly, StillFailing string
 	InCommon, Flapping, flaps                    string
 	severities, faults                           map[string]string
@@ -37,7 +38,7 @@ func english() Words {
 		Where: "Where", Owner: "Owner", Since: "Since", Lasted: "Lasted", Location: "Seen from", Site: "Site",
 		Verdict: "Verdict", Evidence: "Evidence", Steps: "What to do", Happened: "What happened", Seen: "also seen",
 		Runbook: "Runbook", Docs: "ESA docs", Catalog: "Catalog entry", StatusPage: "Status page", Incident: "Incident",
-		On: " on ", Comma: ", ", Semicolon: "; ", Colon: ": ", Open: " (", Close: ")",
+		On: " on ", Comma: ", ", Clause: ", ", Semicolon: "; ", Colon: ": ", Open: " (", Close: ")",
 		ForCheck: "check", Shortened: "Shortened to fit; the status page has it all.",
 		PlainOnly:    "The receiver refused the full message; this is its short form.",
 		StillFailing: "still failing", Flapping: "flapping: silent until it is steady", flaps: "flapping", InCommon: "In common",
@@ -55,7 +56,7 @@ func chinese() Words {
 		Where: "故障位置", Owner: "负责方", Since: "开始时间", Lasted: "持续时间", Location: "探测点", Site: "站点",
 		Verdict: "判断", Evidence: "证据", Steps: "处理步骤", Happened: "发生了什么", Seen: "还出现过",
 		Runbook: "运维手册", Docs: "ESA 文档", Catalog: "状况说明", StatusPage: "状态页", Incident: "事件",
-		On: "，检查项 ", Comma: "、", Semicolon: "；", Colon: "：", Open: "（", Close: "）",
+		On: "，检查项 ", Comma: "、", Clause: "，", Semicolon: "；", Colon: "：", Open: "（", Close: "）",
 		ForCheck: "检查项", Shortened: "内容过长已缩略，完整内容见状态页。",
 		PlainOnly:    "接收方拒绝了完整消息，以下为简短版本。",
 		StillFailing: "仍未恢复", Flapping: "状态反复变化，稳定前不再逐次通知", flaps: "状态反复", InCommon: "共同点",

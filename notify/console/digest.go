@@ -27,7 +27,7 @@ func (p *page) digest(m notify.Notification, w notify.Words) {
 		mark := p.paint(tone(notify.Notification{Firing: l.Firing, Severity: l.Severity}), "✗")
 		if !l.Firing {
 			mark = p.paint(green, "✓")
-			text += w.Comma + w.After(l.ResolvedAt.Sub(l.Since))
+			text += w.Clause + w.After(l.ResolvedAt.Sub(l.Since))
 		}
 		p.wrap("  "+mark+" ", "    ", text)
 	}

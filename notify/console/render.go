@@ -80,7 +80,7 @@ func (p *page) header(m notify.Notification, w notify.Words) {
 		site += " " + w.StillFailing
 	}
 	if m.Firing && m.Receipt != nil || !m.Firing {
-		site = strings.TrimPrefix(site+w.Comma+w.After(m.Lasted()), w.Comma)
+		site = strings.TrimPrefix(site+w.Clause+w.After(m.Lasted()), w.Clause)
 	}
 	at := p.clock(m.At)
 	rule := p.width - notify.Width(state+at) - 9
@@ -171,7 +171,7 @@ func (p *page) brief(m notify.Notification, g notify.Group, w notify.Words) {
 	if !g.Firing {
 		mark = p.paint(green, "✓")
 		if a := g.Alerts[0]; len(g.Alerts) == 1 && !a.ResolvedAt.IsZero() {
-			text += w.Comma + w.After(a.ResolvedAt.Sub(a.Since))
+			text += w.Clause + w.After(a.ResolvedAt.Sub(a.Since))
 		}
 	}
 	p.wrap("  "+mark+" ", "    ", text)

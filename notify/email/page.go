@@ -147,7 +147,7 @@ func title(m notify.Notification, w notify.Words) string {
 		}
 	}
 	if !m.Firing {
-		t += w.Comma + w.After(m.Lasted())
+		t += w.Clause + w.After(m.Lasted())
 	}
 	if m.Test {
 		t = w.Test + w.Colon + t

@@ -9,8 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/esawatch/esawatch/notify"
 )
@@ -79,14 +81,14 @@ const (
 // bot guide) and developer.work.weixin.qq.com (group robot configuration).
 var dialects = map[Service]dialect{
 	DingTalk: {
-		limit: 15000, mobiles: true, body: dingTalkBody, sign: signDingTalk, code: "errcode", reason: "errmsg",
+		limit: 12000, mobiles: true, body: dingTalkBody, sign: signDingTalk, code: "errcode", reason: "errmsg",
 		codes: map[int]remedy{
 			-1: busy, 130101: slowDown, 410100: slowDown, 460101: tooLong,
 			300001: mend(checkURL), 310000: mend(checkSecurity), 400013: mend(checkURL), 400101: mend(checkURL), 400102: mend(checkURL),
 		},
 	},
 	Feishu: {
-		limit: 15000, body: feishuBody, sign: signFeishu, code: "code", reason: "msg",
+		limit: 12000, body: feishuBody, sign: signFeishu, code: "code", reason: "msg",
 		codes: map[int]remedy{
 			9499: feishuBadRequest, 11232: slowDown,
 			19001: mend(checkURL), 19021: mend(checkSecurity), 19022: mend(checkSecurity), 19024: mend(checkSecurity),
@@ -128,20 +130,26 @@ func (d *dialect) judge(a notify.Answer) error {
 	return notify.Because(notify.ReasonAnswer, err)
 }
 
+// everybody is how a whole group is called.
+var everybody = []string{"all", "everyone", "所有人"}
+
 // parseMention reads what an operator writes.
 func (d *dialect) parseMention(s string) (m mention, err error) {
-	for word := range strings.FieldsSeq(s) {
+	words := strings.FieldsFunc(s, func(c rune) bool { return unicode.IsSpace(c) || strings.ContainsRune(",，、;；", c) })
+	for _, word := range words {
 		word = strings.TrimPrefix(word, "@")
 		digits := strings.TrimPrefix(word, "+")
 		isMobile := len(digits) >= 6 && strings.Trim(digits, "0123456789-") == ""
 		switch {
-		case strings.EqualFold(word, "all"):
+		case slices.Contains(everybody, strings.ToLower(word)):
 			m.all = true
 		case isMobile && !d.mobiles:
 			return mention{}, fmt.Errorf("mention %q: want all, or a user's open_id (ou_…); phone numbers call nobody there", word)
 		case isMobile:
 			m.mobiles = append(m.mobiles, word)
-		case word != "":
+		case word == "" || strings.ContainsFunc(word, func(c rune) bool { return c < '!' || c > '~' || strings.ContainsRune(`<>"'`, c) }):
+			return mention{}, fmt.Errorf("mention %q: want all, a phone number or a user ID", word)
+		default:
 			m.ids = append(m.ids, word)
 		}
 	}

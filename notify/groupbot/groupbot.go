@@ -4,6 +4,7 @@
 package groupbot
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -92,15 +93,20 @@ func (n *Notifier) Notify(ctx context.Context, m notify.Notification) (notify.Re
 	if err != nil {
 		return m.Receipt, fmt.Errorf("%s: %w", n.options.Service, err)
 	}
-	text, explained := n.render(m)
-	if callsFor(m) {
-		text.mention = n.mention
+	for _, limit := range []int{n.dialect.limit, n.dialect.limit / 4} {
+		text, explained := n.render(m, limit)
+		if callsFor(m) {
+			text.mention = n.mention
+		}
+		err = n.post(ctx, target, key, text)
+		if err == nil {
+			return notify.Receipt{"explained": strings.Join(explained, " ")}, nil
+		}
+		if !notify.IsPermanent(err) {
+			break // else it may be too long after all
+		}
 	}
-	if err := n.post(ctx, target, key, text); err != nil {
-		secrets := append(notify.URLSecrets(target), key)
-		return m.Receipt, fmt.Errorf("%s: %w", n.options.Service, notify.Redact(err, secrets...))
-	}
-	return notify.Receipt{"explained": strings.Join(explained, " ")}, nil
+	return m.Receipt, fmt.Errorf("%s: %w", n.options.Service, err)
 }
 
 // post sends a message and judges the answer. The services say in its body whether
@@ -114,16 +120,19 @@ func (n *Notifier) post(ctx context.Context, target, key string, m message) erro
 	if key != "" {
 		n.dialect.sign(payload, u, key, time.Now())
 	}
-	body, err := json.Marshal(payload)
-	if err != nil {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // three bytes for one would make it too long
+	if err := encoder.Encode(payload); err != nil {
 		return notify.Permanent(err)
 	}
 	header := http.Header{"User-Agent": {"esawatch"}, "Content-Type": {"application/json; charset=utf-8"}}
-	answer, err := notify.Post(ctx, n.client, u.String(), header, body, true)
-	if err != nil {
-		return err
+	answer, err := notify.Post(ctx, n.client, u.String(), header, body.Bytes(), true)
+	if err == nil {
+		err = n.dialect.judge(answer)
 	}
-	return n.dialect.judge(answer)
+	secrets := append(notify.URLSecrets(target), notify.URLSecrets(u.String())...)
+	return notify.Redact(err, append(secrets, key)...)
 }
 
 // callsFor tells whether m is what people are to be called for: a new incident, or

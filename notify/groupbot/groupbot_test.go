@@ -106,6 +106,9 @@ func TestHostileTextIsHarmless(t *testing.T) {
 			if called := strings.Trim(b.called[i], "[] <nil>"); called != "" {
 				t.Errorf("%s: calls %q", s, called)
 			}
+			if strings.Contains(text, "<@") {
+				t.Errorf("%s: a text that calls: %s", s, text)
+			}
 			for line := range strings.Lines(text) {
 				if strings.Contains(line, "://evil") && !ofAStep.MatchString(line) {
 					t.Errorf("%s: a server's address is a link: %s", s, line)

@@ -19,7 +19,7 @@ const (
 	maxText     = 500
 )
 
-// page is a message that is being written.
+// page is a part of a message that is being written.
 type page struct {
 	words    notify.Words
 	location *time.Location
@@ -44,11 +44,42 @@ func (p *page) fact(label, value string) {
 
 func (p *page) clock(t time.Time) string { return t.In(p.location).Format("01-02 15:04:05 MST") }
 
-// render words m: the first time all of it, later what changed and the conditions
-// that are new. What matters least comes last, as a long message is cut.
-func (n *Notifier) render(m notify.Notification) (msg message, explained []string) {
+// section explains one condition.
+type section struct {
+	key   string // of the condition, as the receipt has it
+	lines []string
+}
+
+// render words m in at most limit bytes: the first time all of it, later what
+// changed and the conditions that are new. The receipt has those that were
+// explained to the end, so that what was cut off is told with the next change.
+func (n *Notifier) render(m notify.Notification, limit int) (msg message, explained []string) {
 	p := &page{words: notify.WordsFor(m.Lang), location: n.location}
 	explained = strings.Fields(m.Receipt["explained"])
+	title := p.title(m)
+	sections, proof := n.sections(m, explained)
+	p.head(m, len(sections))
+
+	d := draft{room: limit - len(title) - 1}
+	if link := notify.WebURL(m.IncidentURL); link != "" {
+		d.keep("", p.words.StatusPage+p.words.Colon+link)
+	}
+	d.keepIfCut(p.words.Shortened)
+	d.add(p.lines)
+	for i, s := range sections {
+		if d.add(append([]string{""}, s.lines...)) || i == 0 { // the first has all the room there can be
+			explained = append(explained, s.key)
+		}
+	}
+	d.addKept()
+	for _, lines := range proof {
+		d.add(append([]string{""}, lines...))
+	}
+	return message{title: title, lines: d.done(), chinese: strings.HasPrefix(m.Lang, "zh")}, explained
+}
+
+// head is what has happened and, a line each, what it is about.
+func (p *page) head(m notify.Notification, sections int) {
 	if m.Receipt != nil || !m.Firing {
 		p.events(m)
 	}
@@ -58,35 +89,36 @@ func (n *Notifier) render(m notify.Notification) (msg message, explained []strin
 	if len(m.Alerts) == 0 && m.Receipt == nil {
 		p.line(tame(m.Summary))
 	}
-	var proof []notify.Group
 	groups := notify.Groups(m.Explained())
+	if len(groups) == 1 && sections == 1 {
+		return // its section says it
+	}
 	for i, g := range groups {
 		if i == maxGroups {
 			p.line(p.words.More(len(groups) - i))
 			break
 		}
+		p.brief(g)
+	}
+}
+
+// sections are the conditions to be explained, and the evidence of each.
+func (n *Notifier) sections(m notify.Notification, explained []string) (sections []section, proof [][]string) {
+	for i, g := range notify.Groups(m.Explained()) {
 		key := notify.Line(strings.ReplaceAll(g.Condition, " ", "_"), 60)
-		if slices.Contains(explained, key) || !g.Firing && m.Receipt != nil {
-			if len(proof) > 0 {
-				p.blank()
-			}
-			p.brief(g)
+		if i >= maxGroups || slices.Contains(explained, key) || !g.Firing && m.Receipt != nil {
 			continue
 		}
+		p := &page{words: notify.WordsFor(m.Lang), location: n.location}
 		p.group(m, g)
-		proof, explained = append(proof, g), append(explained, key)
-	}
-	link := notify.WebURL(m.IncidentURL)
-	if link != "" {
-		p.blank()
-		p.fact(p.words.StatusPage, link)
-	}
-	for _, g := range proof {
+		sections = append(sections, section{key, p.lines})
+		p.lines = nil
 		p.evidence(g)
+		if p.lines != nil {
+			proof = append(proof, p.lines)
+		}
 	}
-	msg = message{title: p.title(m), chinese: strings.HasPrefix(m.Lang, "zh")}
-	msg.lines = fit(p.lines, n.dialect.limit-len(msg.title)-1, p.words.Shortened)
-	return msg, explained
+	return sections, proof
 }
 
 // title is severity or end, site, and how long.
@@ -111,9 +143,9 @@ func (p *page) title(m notify.Notification) string {
 		}
 	}
 	if !m.Firing || m.Receipt != nil {
-		title += w.Comma + w.After(m.Lasted())
+		title += w.Clause + w.After(m.Lasted())
 	}
-	return title
+	return uncalled(title)
 }
 
 // events are what happened since the last time, newest last.
@@ -152,7 +184,6 @@ func (p *page) digest(m notify.Notification) {
 // group is what to do about one condition, and why.
 func (p *page) group(m notify.Notification, g notify.Group) {
 	w := p.words
-	p.blank()
 	p.line(tame(g.Label()) + w.On + p.checks(g))
 	if _, summary := g.First(func(a notify.Alert) string { return tame(a.Summary) }); summary != "" {
 		p.line(summary)
@@ -187,7 +218,7 @@ func (p *page) steps(g notify.Group) {
 	p.blank()
 	p.line(p.words.Steps)
 	for i, step := range a.Steps[:min(maxSteps, len(a.Steps))] {
-		p.line(fmt.Sprintf("%d. %s", i+1, notify.Line(step, maxText)))
+		p.line(fmt.Sprintf("%d. %s", i+1, uncalled(notify.Line(step, maxText))))
 	}
 }
 
@@ -197,7 +228,6 @@ func (p *page) evidence(g notify.Group) {
 	if first == "" {
 		return
 	}
-	p.blank()
 	p.line(p.words.Evidence + p.words.Open + tame(a.Name()) + p.words.Close)
 	for _, line := range a.Evidence[:min(maxEvidence, len(a.Evidence))] {
 		p.line(tame(line))
@@ -225,24 +255,8 @@ func (p *page) checks(g notify.Group) string {
 // tame makes one harmless line of what a server may have had a word in: chat
 // clients make links of addresses. Steps are ours, and their addresses are meant.
 func tame(s string) string {
-	return strings.ReplaceAll(notify.Line(s, maxText), "://", "[:]//")
+	return uncalled(strings.ReplaceAll(notify.Line(s, maxText), "://", "[:]//"))
 }
 
-// fit is the lines that fit into so many bytes, and, if they are not all of them,
-// that something is missing.
-func fit(lines []string, limit int, shortened string) []string {
-	size := 0
-	for _, line := range lines {
-		size += len(line) + 1
-	}
-	if size <= limit {
-		return lines
-	}
-	left := limit - len(shortened) - 1
-	for i, line := range lines {
-		if left -= len(line) + 1; left < 0 {
-			return append(slices.Clone(lines[:i]), shortened)
-		}
-	}
-	return lines
-}
+// uncalled calls nobody: WeCom takes <@id> in a text for a mention.
+func uncalled(s string) string { return strings.ReplaceAll(s, "<@", "＜@") }

@@ -105,7 +105,7 @@ func (b *bot) judge(r *http.Request) (code int, reason string) {
 		if time.Since(time.Unix(seconds, 0)).Abs() > time.Hour || body.Sign != hmacBase64(body.Timestamp+"\n"+testSecret, "") {
 			return 19021, "sign match fail or timestamp is not within one hour from current time"
 		}
-		if body.MsgType2 != "post" || len(body.Content.Post) != 1 || len(raw) > 20<<10+5000 {
+		if body.MsgType2 != "post" || len(body.Content.Post) != 1 || len(raw) > 20<<10 {
 			return 9499, "Bad Request"
 		}
 		called = ""

@@ -145,7 +145,7 @@ func (n *Notifier) history(m notify.Notification, events []notify.Event) message
 	var lines []slackapi.RichTextElement
 	var words []string
 	if !m.Firing {
-		end := icon(m) + " " + strings.ToUpper(w.State(m)) + w.Comma + w.After(m.Lasted())
+		end := icon(m) + " " + strings.ToUpper(w.State(m)) + w.Clause + w.After(m.Lasted())
 		lines = append(lines, section(bold(end)))
 		words = append(words, end)
 	}

@@ -37,7 +37,7 @@ func digestLine(l notify.DigestLine, d detail, w notify.Words) []slackapi.RichTe
 	}
 	what := text(w.Colon + notify.Line(l.Summary, min(d.line, 150)))
 	if !l.Firing {
-		return []slackapi.RichTextSectionElement{text("✅ "), site, what, text(w.Comma + w.After(l.ResolvedAt.Sub(l.Since)))}
+		return []slackapi.RichTextSectionElement{text("✅ "), site, what, text(w.Clause + w.After(l.ResolvedAt.Sub(l.Since)))}
 	}
 	return []slackapi.RichTextSectionElement{text(icon(notify.Notification{Firing: true, Severity: l.Severity}) + " "), site, what}
 }

@@ -134,7 +134,7 @@ func title(m notify.Notification, w notify.Words) string {
 	}
 	t := icon(m) + " " + strings.ToUpper(w.State(m)) + w.Colon + about
 	if !m.Firing {
-		t += w.Comma + w.After(m.Lasted())
+		t += w.Clause + w.After(m.Lasted())
 	}
 	if m.Test {
 		t = w.Test + w.Colon + t
