@@ -25,7 +25,7 @@ func TestCommandsRepeatTheRequest(t *testing.T) {
 	}
 	q.Edge, q.Origin, q.OriginAsked = *leg("405"), nil, nil
 	d, _ = Default().Explain(q)
-	if steps := strings.Join(d.Steps, "\n"); !strings.Contains(steps, "-X OPTIONS 'https://shop") {
+	if steps := strings.Join(d.Steps, "\n"); !strings.Contains(steps, "-X OPTIONS -H 'Accept: text/html; q=1'") || strings.Contains(steps, "OPTIONS -X") {
 		t.Errorf("the question for the methods is gone:\n%s", steps)
 	}
 	q.Edge = *leg(TLSExpired)
@@ -33,6 +33,32 @@ func TestCommandsRepeatTheRequest(t *testing.T) {
 	d, _ = Default().Explain(q)
 	if steps := strings.Join(d.Steps, "\n"); !strings.Contains(steps, "-connect 192.0.2.1:8443 -servername tls.example") {
 		t.Errorf("the certificate is not read where it was met:\n%s", steps)
+	}
+}
+
+// TestCommandsGoWhereTheRequestWent: curl takes the name for TLS from the URL only,
+// and what is sent with a GET has to be said to be one.
+func TestCommandsGoWhereTheRequestWent(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		asked Asked
+		want  string
+	}{
+		{"a name for TLS", Asked{ServerName: "tls.example"}, "curl -sv -o /dev/null -H 'Host: 192.0.2.1:8443' --connect-to ::192.0.2.1:8443 https://tls.example/a"},
+		{"another host", Asked{ServerName: "b.example", Header: []string{"Host: b.example"}}, "curl -sv -o /dev/null --connect-to ::192.0.2.1:8443 https://b.example/a"},
+		{"a body with GET", Asked{Method: "GET", Body: true}, "curl -sv -o /dev/null -X GET --data-binary @BODY https://192.0.2.1:8443/a"},
+		{"HEAD", Asked{Method: "HEAD"}, "curl -sv -o /dev/null -I https://192.0.2.1:8443/a"},
+	} {
+		q := Query{Edge: *leg("522"), Origin: leg("500"), URL: "https://192.0.2.1:8443/a", Asked: &tt.asked, OriginAddr: "192.0.2.9:443"}
+		d, _ := Default().Explain(q)
+		if steps := strings.Join(d.Steps, "\n"); !strings.Contains(steps, tt.want) {
+			t.Errorf("%s: no %s in\n%s", tt.name, tt.want, steps)
+		}
+	}
+	// An origin that nobody named most likely wants what the edge was sent.
+	d, _ := Default().Explain(Query{Edge: *leg("404"), URL: "https://a.example/", Asked: &Asked{Method: "POST", Body: true, ConnectTo: "192.0.2.1:8443"}})
+	if steps := strings.Join(d.Steps, "\n"); !strings.Contains(steps, "--connect-to ::ORIGIN_IP:443 -X POST --data-binary @BODY https://a.example/") {
+		t.Errorf("the origin is asked something else:\n%s", steps)
 	}
 }
 

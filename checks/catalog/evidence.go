@@ -11,6 +11,8 @@ type sign uint8
 const (
 	// signDenied: a refusal that names the security module behind it.
 	signDenied sign = iota
+	// signDeniedOther: one with a status that is not ESA's own for that.
+	signDeniedOther
 	// signOwnPage: an error that is a page of ESA's protection or waiting room.
 	signOwnPage
 	// signUnserved: ESA says that it does not serve the domain.
@@ -49,6 +51,7 @@ const (
 // signNames are the signs as evidence.yaml writes them.
 var signNames = [numSigns]string{
 	signDenied:        "denied",
+	signDeniedOther:   "denied_other",
 	signOwnPage:       "own_page",
 	signUnserved:      "unserved",
 	signNoHandshake:   "no_handshake",
@@ -85,13 +88,15 @@ func signs(q Query, class edgeClass, proxyError string) []sign {
 		found = append(found, signUnserved)
 	case class == edgeSecurity && q.Page != "" && code >= 400:
 		found = append(found, signOwnPage)
-	case class == edgeSecurity && q.ErrorToken != "":
+	case class == edgeSecurity && q.ErrorToken != "" && slices.Contains(refusals, q.Edge.Condition):
 		found = append(found, signDenied)
+	case class == edgeSecurity && q.ErrorToken != "" && code >= 400:
+		found = append(found, signDeniedOther)
 	case q.Edge.Condition == Timeout && q.Phase == "tls":
 		found = append(found, signNoHandshake)
 	case q.Edge.Condition == Timeout && q.Phase == "transfer":
 		found = append(found, signStalled)
-	case cached && code >= 400 && q.Origin != nil && q.Origin.Condition == q.Edge.Condition:
+	case cached && code >= 400 && q.Origin != nil && !q.Origin.ViaESA && q.Origin.Condition == q.Edge.Condition:
 		found = append(found, signCachedStill)
 	case cached && code >= 400:
 		found = append(found, signCachedError)
@@ -100,7 +105,7 @@ func signs(q Query, class edgeClass, proxyError string) []sign {
 	}
 	switch {
 	case proxyError == "" || code < 400:
-	case edgeErrorFault(proxyError) == FaultPlatform && class == edgeLink && code < 520:
+	case class == edgePlatform:
 		found = append(found, signEdgeBroken)
 	default:
 		found = append(found, signEdgeMade)

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Query is one run of a check, as far as explaining it needs to know. All of
@@ -197,8 +198,8 @@ func (c *Catalog) facts(q Query, condition Condition, proxyError string, l lang)
 		factNodeIP:        q.NodeIP,
 		factCacheStatus:   q.CacheStatus,
 		factAge:           ageSeconds(q.Age, l),
-		factErrorToken:    q.ErrorToken,
-		factProxyError:    proxyError,
+		factErrorToken:    plainWord(q.ErrorToken),
+		factProxyError:    plainWord(proxyError),
 		factEdgeCondition: c.called(condition, l),
 	}
 	if u, err := url.Parse(q.URL); err == nil && u.Host != "" {
@@ -221,27 +222,42 @@ func (c *Catalog) facts(q Query, condition Condition, proxyError string, l lang)
 		known[factOriginMs] = strconv.FormatInt(max(q.Origin.Duration.Milliseconds(), 1), 10)
 	}
 	f := facts{known: known, inCommand: c.guessOrigin(known[factOriginURL])}
-	f.asked(&q)
+	f.ask(&q)
 	return f
 }
 
-// asked has the commands repeat what was asked, and not a plain GET of the URL.
-func (f *facts) asked(q *Query) {
+// ask has the commands repeat what was asked, and not a plain GET of the URL.
+func (f *facts) ask(q *Query) {
 	f.known[factServerName] = f.known[factHost]
 	f.known[factOriginServerName] = hostOf(f.known[factOriginURL])
-	f.flags[factOriginURL] = q.OriginAsked.flags()
-	if q.OriginAsked != nil {
+	switch {
+	case q.OriginAsked != nil:
+		f.asked[factOriginURL] = q.OriginAsked
 		f.known[factOriginServerName] = cmp.Or(q.OriginAsked.ServerName, f.known[factOriginServerName])
+	case q.OriginAddr == "" && q.Asked != nil && q.RedirectedFrom == "": // which most likely wants the same
+		asked := *q.Asked
+		asked.ConnectTo = ""
+		f.asked[factOriginURL] = &asked
 	}
 	switch {
 	case q.Asked == nil:
 	case q.RedirectedFrom != "":
-		f.flags[factFromURL] = q.Asked.flags()
+		f.curled[factFromURL], f.asked[factFromURL] = q.Asked.atServer(q.RedirectedFrom)
 	default:
-		f.flags[factURL] = q.Asked.flags()
+		f.curled[factURL], f.asked[factURL] = q.Asked.atServer(f.known[factURL])
 		f.known[factServerName] = cmp.Or(q.Asked.ServerName, f.known[factServerName])
 		f.known[factHostPort] = cmp.Or(q.Asked.ConnectTo, f.known[factHostPort])
 	}
+}
+
+// plainWord is a word or a few of a server's without what could be a link or a mention.
+func plainWord(s string) string {
+	return strings.Map(func(c rune) rune {
+		if unicode.IsLetter(c) || unicode.IsDigit(c) || strings.ContainsRune("_-:. ", c) {
+			return c
+		}
+		return '.'
+	}, s)
 }
 
 func hostOf(rawURL string) string {

@@ -77,8 +77,10 @@ type facts struct {
 	// inCommand stands in a command for one that is not known, where the run
 	// allows a better guess than the general words.
 	inCommand [numFacts]string
-	// flags are the options of curl that go with a URL.
-	flags [numFacts]string
+	// asked is how a URL was asked for, and curled how curl has to be told it; "" =
+	// as it is known.
+	asked  [numFacts]*Asked
+	curled [numFacts]string
 }
 
 // A template is a sentence with the places of its facts found beforehand.
@@ -88,13 +90,13 @@ type template struct {
 }
 
 // part is either text or a fact. A fact between backticks stands in a command,
-// where somebody will paste it into a shell; the command may be one that repeats
-// the request.
+// where somebody will paste it into a shell; the command may be one that asks
+// for a URL.
 type part struct {
 	text    string
 	fact    fact
 	command bool
-	repeats bool
+	manner  manner
 }
 
 // compile finds the facts in s and returns the names in braces that are none.
@@ -120,7 +122,7 @@ func compile(s string) (t template, unknown []string) {
 			if text < i {
 				t.parts = append(t.parts, part{text: s[text:i]})
 			}
-			t.parts = append(t.parts, part{fact: f, command: command, repeats: command && repeats(s[opened:i])})
+			t.parts = append(t.parts, part{fact: f, command: command, manner: mannerIn(command, s[opened:i])})
 			i += end
 			text = i + 1
 		}
@@ -129,6 +131,14 @@ func compile(s string) (t template, unknown []string) {
 		t.parts = append(t.parts, part{text: s[text:]})
 	}
 	return t, unknown
+}
+
+// mannerIn is the manner of a fact that stands behind text.
+func mannerIn(command bool, text string) manner {
+	if !command {
+		return noManner
+	}
+	return mannerOf(text)
 }
 
 // fill writes the sentence with its facts in one pass, so that braces in a
@@ -144,10 +154,12 @@ func (t template) fill(f *facts, w *words, l lang) string {
 		case p.fact == noFact:
 			b.WriteString(p.text)
 		case p.command:
-			if p.repeats {
-				b.WriteString(f.flags[p.fact])
+			known := f.known[p.fact]
+			if p.manner != noManner {
+				b.WriteString(f.asked[p.fact].flags(p.manner))
+				known = cmp.Or(f.curled[p.fact], known)
 			}
-			b.WriteString(cmp.Or(shellWord(f.known[p.fact]), f.inCommand[p.fact], w.unknownInCommand[p.fact]))
+			b.WriteString(cmp.Or(shellWord(known), f.inCommand[p.fact], w.unknownInCommand[p.fact]))
 		default:
 			if v := f.known[p.fact]; v != "" {
 				b.WriteString(proseWord(v))

@@ -16,6 +16,7 @@ const (
 	edgeFunction edgeClass = "function"  // 580-599
 	edgeSecurity edgeClass = "security"  // challenge, waiting room, a refusal of ESA's own
 	edgeUnserved edgeClass = "unserved"  // ESA says that it does not serve the domain
+	edgePlatform edgeClass = "platform"  // ESA says that it failed itself
 	edgeContent  edgeClass = "content"   // an answer, but not the expected one
 	edgeNoAnswer edgeClass = "transport" // no whole answer
 	edgeUnjudged edgeClass = ""          // nothing that an origin could be held against
@@ -23,7 +24,7 @@ const (
 	edgeAny edgeClass = "any" // in a rule: whatever class it is
 )
 
-var edgeClasses = []edgeClass{edgeOK, edgeClient, edgeServer, edgeLink, edgeFunction, edgeSecurity, edgeUnserved, edgeContent, edgeNoAnswer}
+var edgeClasses = []edgeClass{edgeOK, edgeClient, edgeServer, edgeLink, edgeFunction, edgeSecurity, edgeUnserved, edgePlatform, edgeContent, edgeNoAnswer}
 
 // originClass is how the direct request to the origin went beside it.
 type originClass string
@@ -54,6 +55,8 @@ func (q *Query) class() edgeClass {
 		return edgeUnserved
 	case q.Page != "", q.refused(), fault == FaultSecurity:
 		return edgeSecurity
+	case class == edgeServer && fault == FaultPlatform:
+		return edgePlatform
 	case class == edgeServer && fault != "" && fault != FaultOrigin:
 		return edgeLink
 	}
@@ -99,17 +102,21 @@ const (
 var refusals = []Condition{"403", "405", "429"}
 
 // refused tells whether X-Tengine-Error is to be believed that ESA made the error.
-// It is not where the error bears the marks of the origin. At a status that only
-// an owner's setting makes ESA's it is not, either, where the rule may just
-// observe, or the origin gives the same answer.
+// It is not where the error bears the marks of the origin. At a status that only an
+// owner's setting makes ESA's something has to agree: the origin answers well, or,
+// of a 4xx, nobody asked it; and the error is not an old one.
 func (q *Query) refused() bool {
 	switch {
 	case q.ErrorToken == "", q.passedOn():
 		return false
 	case slices.Contains(refusals, q.Edge.Condition):
 		return true
+	case q.ErrorToken == observingToken, freshnessOf(q.CacheStatus) == freshCached:
+		return false
+	case q.Origin == nil:
+		return q.Edge.Condition.StatusCode() < 500
 	}
-	return q.ErrorToken != observingToken && (q.Origin == nil || q.Origin.Condition != q.Edge.Condition)
+	return q.originClass() == originOK
 }
 
 // originClass compares the origin's leg with the edge's. An origin that merely
