@@ -45,6 +45,9 @@ var sentences = sync.OnceValue(func() map[string][]sentence {
 			say(`certificate expired on (\S+), (\S+) ago`, "证书已于 ${1} 过期，至今 ${2}"),
 			say(`intermediate certificate (.+) expired on (\S+), (\d+) days ago`, "中间证书 ${1} 已于 ${2} 过期，至今 ${3} 天"),
 			say(`intermediate certificate (.+) expired on (\S+), (\d+) hours ago`, "中间证书 ${1} 已于 ${2} 过期，至今 ${3} 小时"),
+			say(`intermediate certificate (.+) expired on (\S+), (\S+) ago`, "中间证书 ${1} 已于 ${2} 过期，至今 ${3}"),
+			say(`certificate is not yet valid: it starts on (\S+), in (.+)`, "证书尚未生效：${1} 起有效，还有 ${2}"),
+			say(`intermediate certificate (.+) is not yet valid: it starts on (\S+), in (.+)`, "中间证书 ${1} 尚未生效：${2} 起有效，还有 ${3}"),
 		},
 		"chain": {
 			say(`the certificate is self-signed`, "自签名证书"),
@@ -78,6 +81,11 @@ var sentences = sync.OnceValue(func() map[string][]sentence {
 			say(`expired on (\S+), (\d+) days ago`, "已于 ${1} 过期，至今 ${2} 天"),
 			say(`expired on (\S+), (\d+) hours ago`, "已于 ${1} 过期，至今 ${2} 小时"),
 			say(`intermediate certificate (.+) expired on (\S+), (\d+) days ago`, "中间证书 ${1} 已于 ${2} 过期，至今 ${3} 天"),
+			say(`intermediate certificate (.+) expires on (\S+), in (\S+)`, "中间证书 ${1} 将于 ${2} 到期，还有 ${3}"),
+			say(`root certificate (.+) expires on (\S+), in (\S+)`, "根证书 ${1} 将于 ${2} 到期，还有 ${3}"),
+			say(`intermediate certificate (.+) expired on (\S+), (\d+) hours ago`, "中间证书 ${1} 已于 ${2} 过期，至今 ${3} 小时"),
+			say(`intermediate certificate (.+) expired on (\S+), (\S+) ago`, "中间证书 ${1} 已于 ${2} 过期，至今 ${3}"),
+			say(`expired on (\S+), (\S+) ago`, "已于 ${1} 过期，至今 ${2}"),
 		},
 		"limit": {
 			say(`ESA waits 30s for an origin before it answers 524; this check gives up after (\S+) and cannot see that`, "ESA 等源站 30 秒后返回 524；本检查 ${1} 就放弃，看不到它"),

@@ -60,7 +60,11 @@ func (r *Response) Redact(text string) string { return r.secrets.clean(text) }
 // where it would cut a secret. From and to are its bounds.
 func (r *Response) Excerpt(start, end int) (text string, from, to int) {
 	from, to = r.secrets.whole(r.Body, start, end)
-	return r.Redact(string(r.Body[from:to])), from, to
+	text = r.Redact(string(r.Body[from:to]))
+	if r.BodyTruncated && to == len(r.Body) {
+		text = r.secrets.withoutBeginning(text)
+	}
+	return text, from, to
 }
 
 // Phases is how long each part of a request took, summed over redirects. A

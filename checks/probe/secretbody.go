@@ -3,23 +3,48 @@ package probe
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"mime"
+	"regexp"
 	"strings"
 )
 
 // bodySecrets are the values in the body of a request that open something, as they
 // are written and as they are meant: a page that refuses a login may send back what
-// it was sent. A form and JSON are understood; mediaType is the Content-Type, ""
-// when none is sent.
-func bodySecrets(body []byte, mediaType string) []string {
+// it was sent. A form and JSON are understood; of others what looks like a name and
+// its value. mediaType is the Content-Type, "" when none is sent.
+func bodySecrets(body []byte, mediaType string) (secrets []string) {
 	media, _, _ := mime.ParseMediaType(mediaType)
-	if object, ok := jsonOf(body); ok {
-		return jsonSecrets("", object)
+	if values, ok := jsonOf(body); ok {
+		for _, v := range values {
+			secrets = append(secrets, jsonSecrets("", v)...)
+		}
+		return secrets
 	}
-	if media == "" || media == "text/plain" || media == "application/x-www-form-urlencoded" {
+	if media == "application/x-www-form-urlencoded" {
 		return formSecrets(string(body))
 	}
-	return nil
+	if media == "" || media == "text/plain" {
+		secrets = formSecrets(string(body))
+	}
+	return append(secrets, namedSecrets(body)...)
+}
+
+// named finds a name and its value as XML and GraphQL have them, and inParts as the
+// parts of a form have.
+var named = regexp.MustCompile(`([A-Za-z_][\w.-]{1,40})\\?["']?\s*(?:[:=>]|\r?\n\r?\n)\s*\\?["']?([^"'<>&\s\\]{4,200})`)
+
+var inParts = regexp.MustCompile(`name="([^"]{1,60})"[^\r\n]*\r?\n(?:[^\r\n]+\r?\n)*\r?\n([^\r\n]{1,200})`)
+
+func namedSecrets(body []byte) (secrets []string) {
+	const most = 64 << 10 // bytes that are looked at
+	body = body[:min(len(body), most)]
+	for _, m := range append(named.FindAllSubmatch(body, 100), inParts.FindAllSubmatch(body, 100)...) {
+		if name, value := string(m[1]), string(m[2]); isSecretField(name, value) {
+			secrets = append(secrets, value)
+		}
+	}
+	return secrets
 }
 
 // formSecrets are those of a form. It is often written by hand, with a newline at
@@ -39,14 +64,23 @@ func formSecrets(form string) (secrets []string) {
 	return secrets
 }
 
-// jsonOf is what JSON says, if the body is an object or a list.
-func jsonOf(body []byte) (value any, ok bool) {
+// jsonOf is what JSON says, if the body is objects or lists: one, or one a line.
+func jsonOf(body []byte) (values []any, ok bool) {
 	if start := bytes.TrimSpace(body); len(start) == 0 || start[0] != '{' && start[0] != '[' {
 		return nil, false
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
-	return value, d.Decode(&value) == nil
+	for {
+		var v any
+		switch err := d.Decode(&v); {
+		case err == io.EOF:
+			return values, true
+		case err != nil:
+			return nil, false
+		}
+		values = append(values, v)
+	}
 }
 
 // jsonSecrets are those of a JSON value that has a name; what is in a list has the
@@ -63,8 +97,9 @@ func jsonSecrets(name string, value any) (secrets []string) {
 		}
 	case string:
 		if isSecretField(name, v) {
-			secrets = append(secrets, v)
+			return append(secrets, v)
 		}
+		secrets = namedSecrets([]byte(v)) // such as a query of GraphQL
 	case json.Number:
 		if isSecretField(name, v.String()) {
 			secrets = append(secrets, v.String())

@@ -140,6 +140,19 @@ func (r redactor) whole(b []byte, start, end int) (from, to int) {
 	return start, end
 }
 
+// withoutBeginning is a text that was cut off without the beginning of a secret at
+// its end.
+func (r redactor) withoutBeginning(s string) string {
+	for _, secret := range r {
+		for n := min(len(secret)-1, len(s)); n >= minSecret; n-- {
+			if strings.HasSuffix(s, secret[:n]) {
+				return s[:len(s)-n] + redacted
+			}
+		}
+	}
+	return s
+}
+
 // lowerEscapes is an escaped text as others write it, %2f for %2F.
 func lowerEscapes(s string) string {
 	b := []byte(s)

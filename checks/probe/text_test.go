@@ -85,6 +85,20 @@ func TestExcerptCutsNoSecret(t *testing.T) {
 	}
 }
 
+// TestExcerptShowsNoBeginningOfASecret: a body that was not read to its end may end
+// within one.
+func TestExcerptShowsNoBeginningOfASecret(t *testing.T) {
+	r := Response{Body: []byte("you sent password=topsecr"), BodyTruncated: true}
+	r.secrets.add("topsecret123")
+	if got, _, _ := r.Excerpt(0, len(r.Body)); got != "you sent password="+redacted {
+		t.Errorf("got %q", got)
+	}
+	r.BodyTruncated = false
+	if got, _, _ := r.Excerpt(0, len(r.Body)); got != string(r.Body) {
+		t.Errorf("a whole body: got %q", got)
+	}
+}
+
 func TestEscapedSecretsAreFound(t *testing.T) {
 	var r redactor
 	r.add("s3cr/et+value")
