@@ -50,8 +50,8 @@ type both struct{}
 func (both) Voters(string, string, time.Duration) ([]string, map[string]string) {
 	return []string{"fra", "lon"}, nil
 }
-func (both) Behind(string) time.Duration                { return 0 }
-func (both) Watched(string, string, time.Duration) bool { return false }
+func (both) Behind(string) time.Duration { return 0 }
+func (both) Watched(string, string) bool { return false }
 
 // sees has the agent take in a failure that a location saw so long ago.
 func (t *team) sees(tt *testing.T, location string, ago time.Duration) {

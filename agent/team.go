@@ -135,8 +135,8 @@ func (t *team) Voters(site, check string, stale time.Duration) (locations []stri
 func (t *team) Behind(location string) time.Duration { return t.member.Behind(location) }
 
 // Watched implements incident.Panel.
-func (t *team) Watched(site, check string, within time.Duration) bool {
-	return t.member.Watched(checks.FullName(site, check), within)
+func (t *team) Watched(site, check string) bool {
+	return t.member.Watched(checks.FullName(site, check))
 }
 
 // runs tells whether a check is this agent's share.

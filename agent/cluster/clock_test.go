@@ -53,8 +53,8 @@ func TestWatchedDuringARestart(t *testing.T) {
 	}{
 		{"it is there", []*peer{{last: now}}, true},
 		{"it has just left", []*peer{{last: now, gone: true}}, true},
-		{"it was killed and its machine starts", []*peer{{last: now.Add(-time.Minute), gone: true}}, true},
-		{"it does not come back", []*peer{{last: now.Add(-10 * time.Minute), gone: true}}, false},
+		{"it was killed and its machine starts", []*peer{{last: now.Add(-watchedFor + time.Minute), gone: true}}, true},
+		{"it does not come back", []*peer{{last: now.Add(-watchedFor), gone: true}}, false},
 		{"it is back without the check", []*peer{{last: now, gone: true}, {last: now, beat: beat{Checks: namesOf(nil).digest()}}}, false},
 		{"an earlier one without the check is gone too", []*peer{
 			{last: now, gone: true}, {last: now.Add(-time.Hour), gone: true, beat: beat{Checks: namesOf(nil).digest()}}}, true},
@@ -67,7 +67,7 @@ func TestWatchedDuringARestart(t *testing.T) {
 			}
 			m.peers[fmt.Sprint(i)] = p
 		}
-		if got := m.Watched("shop/home", 10*time.Minute); got != test.want {
+		if got := m.Watched("shop/home"); got != test.want {
 			t.Errorf("%s: watched %t, want %t", test.name, got, test.want)
 		}
 	}

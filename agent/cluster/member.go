@@ -26,6 +26,10 @@ const (
 	// answer it. Without a connection a new one waits a little longer for one.
 	HearTime    = time.Second
 	connectTime = 4 * time.Second
+	// watchedFor is for how long a check is not taken for removed after the last
+	// member that has it was heard of: a restart, or that of its machine, is over by
+	// then.
+	watchedFor = 10 * time.Minute
 	// turnWait is what lies between the turns of two members.
 	turnWait = 3 * time.Second
 	// farTurn is the longest wait of who stands far behind.

@@ -199,7 +199,7 @@ func TestWhoVotes(t *testing.T) {
 	sin := join(t, server.URL(0), "sin", "", "blog/home")
 	until(t, "it is known who has the check", func() bool { return fra.voters(time.Minute) == "fra lon" })
 	until(t, "it is known elsewhere too", func() bool { return sin.voters(time.Minute) == "fra lon sin" })
-	if !sin.Watched("shop/home", 0) || !sin.Watched("shop/login", 0) || sin.Watched("blog/home", 0) || sin.Watched("x/y", 0) {
+	if !sin.Watched("shop/home") || !sin.Watched("shop/login") || sin.Watched("blog/home") || sin.Watched("x/y") {
 		t.Error("what others watch is not what they have")
 	}
 	sin.SetChecks([]string{"shop/home"}, "")

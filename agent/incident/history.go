@@ -194,19 +194,6 @@ func (p *pastIndex) add(ctx context.Context, kv store.KV, site, id string, keep 
 	return surplus, nil
 }
 
-// forget takes out what the history does not have any more, all of one site.
-func (p *pastIndex) forget(gone []Past) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	site := gone[0].Site
-	left := slices.DeleteFunc(p.sites[site], func(id string) bool { return slices.Contains(gone, Past{site, id}) })
-	if len(left) > 0 {
-		p.sites[site] = left
-	} else {
-		delete(p.sites, site)
-	}
-}
-
 // list returns those of a site, or of all if it is "", newest first.
 func (p *pastIndex) list(ctx context.Context, kv store.KV, site string) ([]Past, error) {
 	p.mu.Lock()

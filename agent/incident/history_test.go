@@ -6,14 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/esawatch/esawatch/agent/store"
@@ -142,63 +140,6 @@ func TestHistoryIsReadLater(t *testing.T) {
 	if got := h.past(t, ""); !slices.Equal(got, []string{id}) {
 		t.Errorf("history %q, want %q", got, id)
 	}
-}
-
-// elsewhere is a panel of which another agent has the checks of one site.
-type elsewhere struct {
-	voting
-	site string
-}
-
-func (e elsewhere) Watched(site, _ string, _ time.Duration) bool { return site == e.site }
-
-// The history of a site that left the configuration goes when its newest incident
-// is old; that of one which somebody watches stays.
-func TestHistoryOfUnwatchedSitesIsForgotten(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		kv := memstore.New()
-		opts := Options{Interval: time.Hour, Panel: elsewhere{voting{"fra"}, "theirs"}}
-		h := historian{start(t, kv, opts, policies(Policy{}, "ours/a", "theirs/a", "gone/a", "late/a"))}
-		end := func(site string) { h.end(t, site, int(time.Since(epoch)/time.Second)) }
-		for range 3 {
-			for _, site := range []string{"ours", "theirs", "gone", "late"} {
-				end(site)
-			}
-			time.Sleep(time.Minute)
-		}
-		time.Sleep(20 * 24 * time.Hour)
-		end("late")
-		if err := h.SetPolicies(t.Context(), policies(Policy{}, "ours/a"), timings); err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		var running sync.WaitGroup
-		running.Go(func() { _ = h.Run(ctx) })
-		kept := func(when string, want map[string]int) {
-			t.Helper()
-			keys, err := kv.Keys(t.Context(), historyPrefix)
-			got, listed := make(map[string]int), make(map[string]int)
-			for _, key := range keys {
-				got[strings.Split(key, "/")[1]]++
-			}
-			for site := range want {
-				if n := len(h.past(t, site)); n > 0 {
-					listed[site] = n
-				}
-			}
-			if err != nil || !maps.Equal(got, want) || !maps.Equal(listed, want) || len(h.past(t, "gone")) != want["gone"] {
-				t.Errorf("%s: %v in the store, %v listed, %v, want %v", when, got, listed, err, want)
-			}
-		}
-		time.Sleep(69 * 24 * time.Hour)
-		kept("before 90 days", map[string]int{"ours": 3, "theirs": 3, "gone": 3, "late": 4})
-		time.Sleep(3 * 24 * time.Hour)
-		kept("after 90 days", map[string]int{"ours": 3, "theirs": 3, "late": 4})
-		time.Sleep(20 * 24 * time.Hour)
-		kept("90 days after the newest", map[string]int{"ours": 3, "theirs": 3})
-		cancel()
-		running.Wait()
-	})
 }
 
 func TestHistoryAtOnce(t *testing.T) {

@@ -50,8 +50,8 @@ type Panel interface {
 	// is ahead.
 	Behind(location string) time.Duration
 	// Watched tells whether another agent has the check in its configuration, or had
-	// it when it was heard of last, which is no longer ago than within.
-	Watched(site, check string, within time.Duration) bool
+	// it and may be restarting.
+	Watched(site, check string) bool
 }
 
 // Keeper remembers the records of all sites: it takes results in, saves what
@@ -84,10 +84,6 @@ type Keeper struct {
 // removeEvery is how many intervals lie between two looks for checks that no
 // agent has any more.
 const removeEvery = 12
-
-// removeAfter is for how long a check is not taken for removed after the last agent
-// that has it was heard of: a restart, or that of its machine, is over by then.
-const removeAfter = 10 * time.Minute
 
 // config is what a reload replaces, as a whole.
 type config struct {
@@ -245,7 +241,7 @@ func (k *Keeper) removeGone(ctx context.Context) error {
 		known := policies[s.name]
 		has := func(check string) bool {
 			_, ok := known[check]
-			return ok || k.opts.Panel != nil && k.opts.Panel.Watched(s.name, check, removeAfter)
+			return ok || k.opts.Panel != nil && k.opts.Panel.Watched(s.name, check)
 		}
 		maps.DeleteFunc(s.seen, func(p place, _ time.Time) bool { return !has(p.check) })
 		_, err := k.change(ctx, s, func(rec Record) (Record, bool) { return Remove(rec, has, time.Now()) })
@@ -278,13 +274,11 @@ func (k *Keeper) mutes(at time.Time) Mutes {
 	return mutes
 }
 
-// Run adds the reminders, follows the mutes, tries writes again and forgets old
-// history, until ctx is done. It returns nil. Changes may still be made afterwards; Flush saves what they could not.
+// Run adds the reminders, follows the mutes and tries writes again, until ctx is
+// done. It returns nil. Changes may still be made afterwards; Flush saves what they could not.
 func (k *Keeper) Run(ctx context.Context) error {
 	ticker := time.NewTicker(k.opts.Interval)
 	defer ticker.Stop()
-	forget := time.NewTimer(forgetFirst)
-	defer forget.Stop()
 	for ticks := 1; ; ticks++ {
 		select {
 		case <-ctx.Done():
@@ -292,11 +286,6 @@ func (k *Keeper) Run(ctx context.Context) error {
 			return nil
 		case <-k.silences.changed:
 			k.quieten(ctx)
-		case <-forget.C:
-			if k.opts.Usable() {
-				k.forgetPast(ctx, time.Now())
-			}
-			forget.Reset(forgetEvery)
 		case <-ticker.C:
 			if !k.opts.Usable() {
 				continue

@@ -136,7 +136,7 @@ type voting []string
 
 func (v voting) Voters(string, string, time.Duration) ([]string, map[string]string) { return v, nil }
 func (v voting) Behind(string) time.Duration                                        { return 0 }
-func (v voting) Watched(string, string, time.Duration) bool                         { return false }
+func (v voting) Watched(string, string) bool                                        { return false }
 
 // Agents that write the same record at once lose nothing of each other, and open
 // one incident.

@@ -97,8 +97,8 @@ type alone struct{}
 func (alone) Voters(string, string, time.Duration) ([]string, map[string]string) {
 	return []string{"fra-1"}, nil
 }
-func (alone) Behind(string) time.Duration                { return 0 }
-func (alone) Watched(string, string, time.Duration) bool { return false }
+func (alone) Behind(string) time.Duration { return 0 }
+func (alone) Watched(string, string) bool { return false }
 
 // join runs an outbox on records that others tell from too.
 func join(t *testing.T, c *commons, name string, r *roster, receivers ...outbox.Receiver) *agent {

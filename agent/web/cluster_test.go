@@ -44,8 +44,8 @@ func (m *mates) Voting(string, string) ([]string, int) {
 func (m *mates) Voters(string, string, time.Duration) ([]string, map[string]string) {
 	return m.voting, map[string]string{"fra-1": "eu", "sgp-1": "asia", "iad-1": "us"}
 }
-func (m *mates) Watched(string, string, time.Duration) bool { return true }
-func (m *mates) Behind(string) time.Duration                { return 0 }
+func (m *mates) Watched(string, string) bool { return true }
+func (m *mates) Behind(string) time.Duration { return 0 }
 
 // stand changes how the agent stands to the others.
 func (m *mates) stand(st Standing) {
