@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -69,6 +70,38 @@ func TestWatchedDuringARestart(t *testing.T) {
 		}
 		if got := m.Watched("shop/home"); got != test.want {
 			t.Errorf("%s: watched %t, want %t", test.name, got, test.want)
+		}
+	}
+}
+
+// A location keeps the vote of its member that left while it may be restarting; once
+// it is back, what it says now counts.
+func TestVoteAfterARestart(t *testing.T) {
+	with, without := namesOf([]string{"shop/home"}), namesOf([]string{"blog/home"})
+	now := time.Now()
+	left := func() *peer {
+		return &peer{last: now, gone: true, beat: beat{Leaving: true, Checks: with.digest()}}
+	}
+	for _, test := range []struct {
+		name  string
+		peers []*peer
+		want  string
+	}{
+		{"it has just left", []*peer{left()}, "fra lon"},
+		{"it is back", []*peer{left(), {last: now, beat: beat{Checks: with.digest()}}}, "fra lon"},
+		{"it is back without the check", []*peer{left(), {last: now, beat: beat{Checks: without.digest()}}}, "fra"},
+		{"it is back without a network", []*peer{left(), {last: now, beat: beat{Checks: with.digest(), Offline: true}}}, "fra"},
+		{"one was killed, another is there without the check",
+			[]*peer{{last: now, gone: true, beat: beat{Checks: with.digest()}}, {last: now, beat: beat{Checks: without.digest()}}}, "fra lon"},
+	} {
+		m := &Member{peers: make(map[string]*peer), sets: map[uint64]names{with.digest(): with, without.digest(): without}}
+		m.opts.Location = "fra"
+		for i, p := range test.peers {
+			p.Location = "lon"
+			m.peers[fmt.Sprint(i)] = p
+		}
+		if got, _ := m.Voters("shop/home", time.Minute); strings.Join(got, " ") != test.want {
+			t.Errorf("%s: voters %q, want %q", test.name, got, test.want)
 		}
 	}
 }

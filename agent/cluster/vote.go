@@ -40,7 +40,7 @@ func (m *Member) Owner(neighbours []string, check string) string { return owner(
 // regions of those that have one. This agent's own always does; another one while
 // one of its members that has the check in its configuration is there and has a
 // network, or was within stale: one that left may well be restarting, as one that
-// was killed may.
+// was killed may. Once another of its location is there, that one's word counts.
 func (m *Member) Voters(check string, stale time.Duration) (locations []string, regions map[string]string) {
 	now := time.Now()
 	regions = make(map[string]string)
@@ -50,8 +50,10 @@ func (m *Member) Voters(check string, stale time.Duration) (locations []string, 
 	if m.opts.Region != "" {
 		regions[m.opts.Location] = m.opts.Region
 	}
+	there := m.there(now)
 	for _, p := range m.peers {
-		if slices.Contains(locations, p.Location) || p.Offline || !p.live(now) && now.Sub(p.last) > stale || !m.has(p, check) {
+		lasts := p.live(now) || now.Sub(p.last) <= stale && !(p.Leaving && there[p.Location])
+		if slices.Contains(locations, p.Location) || p.Offline || !lasts || !m.has(p, check) {
 			continue
 		}
 		locations = append(locations, p.Location)
@@ -88,16 +90,22 @@ func (m *Member) Watched(check string) bool {
 	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	there := make(map[string]bool)
-	for _, p := range m.peers {
-		there[p.Location] = there[p.Location] || p.live(now)
-	}
+	there := m.there(now)
 	for _, p := range m.peers {
 		if (p.live(now) || !there[p.Location] && now.Sub(p.last) < watchedFor) && m.has(p, check) {
 			return true
 		}
 	}
 	return false
+}
+
+// there are the locations of which a member is there. The caller holds m.mu.
+func (m *Member) there(now time.Time) map[string]bool {
+	there := make(map[string]bool)
+	for _, p := range m.peers {
+		there[p.Location] = there[p.Location] || p.live(now)
+	}
+	return there
 }
 
 // has tells whether a peer has a check, as far as that is known. The caller holds

@@ -174,7 +174,8 @@ func (k *Keeper) save(ctx context.Context, s *site, rec Record) error {
 // that of a write of ours which succeeded after all.
 //
 // What cannot be read of a shared store is set aside, unless a newer program wrote
-// it: nobody else will, and until then the site would be judged by nobody.
+// it: nobody else will, and until then the site would be judged by nobody. What this
+// agent knew last takes its place, so that an open incident goes on.
 func (k *Keeper) reload(ctx context.Context, s *site) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
@@ -188,8 +189,13 @@ func (k *Keeper) reload(ctx context.Context, s *site) error {
 	}
 	if err != nil && e.Revision != 0 && k.opts.Shared && !errors.Is(err, store.ErrNewer) {
 		k.log.Error("record cannot be read, set aside", "key", e.Key, "path", badPrefix+e.Key, "err", err)
-		err = k.discard(ctx, e)
-		e.Revision = 0
+		if err = k.discard(ctx, e); err == nil {
+			rec, s.rev = *s.rec.Load(), 0
+			if !rec.Empty() {
+				err = k.save(ctx, s, rec)
+			}
+			e.Revision = s.rev
+		}
 	}
 	if err != nil {
 		return err

@@ -483,6 +483,7 @@ func TestDamagedRecordIsSetAside(t *testing.T) {
 	kv := &damaged{memstore.New(), "torn"}
 	k := start(t, kv, Options{Location: "fra", Panel: voting{"fra"}, Shared: true}, policies(Policy{}, "shop/a"))
 	observe(t, k, from("fra", "522", 0))
+	first := k.Open()[0].ID
 	for i, value := range []string{"torn", "torn", "{}"} { // the last can be read, and makes no sense
 		e, err := kv.Get(t.Context(), sitePrefix+"shop")
 		if err != nil {
@@ -500,6 +501,9 @@ func TestDamagedRecordIsSetAside(t *testing.T) {
 		observe(t, k, from("fra", "522", i+1))
 		if err := k.Healthy(); err != nil || len(k.Open()) != 1 {
 			t.Errorf("health %v, %d open, want the site to be judged again", err, len(k.Open()))
+		}
+		if got := k.Open()[0].ID; got != first {
+			t.Errorf("the incident that was open, %s, goes on as another, %s", first, got)
 		}
 		if bad, _ := kv.KV.Get(t.Context(), badPrefix+sitePrefix+"shop"); string(bad.Value) != value {
 			t.Errorf("%q was set aside, want %q", bad.Value, value)
