@@ -31,7 +31,7 @@ func (l *loader) build() (*Config, error) {
 		return nil, err
 	}
 	l.checkNames(c)
-	c.Unread = slices.DeleteFunc(l.unread, func(path string) bool { return l.seen[path] })
+	c.Unread = slices.DeleteFunc(l.unread, l.hasSeen)
 	if len(c.Sites) == 0 && len(l.lists["sites"]) == 0 && !l.badSites() && !l.opts.AllowNoSites {
 		file := ""
 		if len(c.Files) > 0 {

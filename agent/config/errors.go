@@ -78,7 +78,12 @@ func (es Errors) sorted() Errors {
 	slices.SortStableFunc(es, func(a, b *Error) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
 	})
-	return slices.CompactFunc(es, func(a, b *Error) bool { return *a == *b })
+	said := make(map[Error]bool, len(es))
+	return slices.DeleteFunc(es, func(e *Error) bool {
+		twice := said[*e]
+		said[*e] = true
+		return twice
+	})
 }
 
 // problem is an Error that does not know yet where it stands.

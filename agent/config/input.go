@@ -95,6 +95,20 @@ func (r Receiver) Secrets() []Secret {
 	return nil
 }
 
+// hasSeen tells whether a path was looked at, however it was written then.
+func (l *loader) hasSeen(path string) bool {
+	info, err := os.Stat(path)
+	for seen := range l.seen {
+		if seen == path {
+			return true
+		}
+		if other, otherErr := os.Stat(seen); err == nil && otherErr == nil && os.SameFile(info, other) {
+			return true
+		}
+	}
+	return false
+}
+
 // see notes what is about to be looked at.
 func (l *loader) see(path string, live bool) {
 	if l.seen[path] {

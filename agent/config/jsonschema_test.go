@@ -175,6 +175,7 @@ var onlyLoadKnows = map[string]string{
 	"files-missing":                "files are looked for",
 	"header-patterns":              "regular expressions are compiled",
 	"head-with-body":               "either may stand in another layer",
+	"head-in-defaults":             "either may stand in another layer",
 	"http3-plain":                  "the URL may be the site's",
 	"http3-proxy":                  "either may stand in another layer",
 	"no-sites":                     "another file may have the sites",

@@ -19,6 +19,9 @@ func (c *credentials) password() (string, error) {
 	if c.user == "" || c.passwordFile == "" {
 		return "", errors.New("--user NAME and --password-file FILE go together")
 	}
+	if strings.Contains(c.user, ":") {
+		return "", fmt.Errorf("--user: %q holds a colon, which basic authentication cannot say in a name", c.user)
+	}
 	text, err := os.ReadFile(c.passwordFile)
 	if err != nil {
 		return "", fmt.Errorf("--password-file: %w", err)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -254,23 +255,27 @@ func readSource(cmd *cobra.Command, name string) (migrate.Source, error) {
 }
 
 // readTargetFiles reads what a pattern of Prometheus names: files beside its own
-// configuration, unless the path is absolute.
+// configuration, unless the path is absolute. What can be read is returned beside
+// an error about the rest.
 func readTargetFiles(cmd *cobra.Command, dir, pattern string) (files []migrate.Source, err error) {
 	if !filepath.IsAbs(pattern) {
+		dir = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(dir)
 		pattern = filepath.Join(dir, pattern)
 	}
 	names, err := filepath.Glob(pattern)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", pattern, err)
 	}
+	var errs []error
 	for _, name := range names {
 		file, err := readSource(cmd, name)
 		if err != nil {
-			return nil, err
+			errs = append(errs, err)
+			continue
 		}
 		files = append(files, file)
 	}
-	return files, nil
+	return files, errors.Join(errs...)
 }
 
 // writeImport prints what an import came to: the configuration, and on standard

@@ -11,8 +11,8 @@ type BlackboxOptions struct {
 	// Prometheus is the configuration whose scrape jobs name the targets; no
 	// Data = there is none.
 	Prometheus Source
-	// TargetFiles reads the files that a pattern of file_sd_configs names there;
-	// nil = none can be read.
+	// TargetFiles reads the files that a pattern of file_sd_configs names there, those
+	// that it can beside an error about the others; nil = none can be read.
 	TargetFiles func(pattern string) ([]Source, error)
 	// Targets are URLs on top of those, probed with Module.
 	Targets []string
