@@ -97,12 +97,15 @@ type site struct {
 	name string
 	rec  atomic.Pointer[Record]
 
-	mu     sync.Mutex
-	rev    store.Revision      // at which the store has the record
-	high   store.Revision      // the newest that is known of it, also of one that is gone
-	dirty  bool                // the store has an older one
-	unsure bool                // a write may have happened or not: the store is to be read
-	seen   map[place]time.Time // start of the newest result
+	mu    sync.Mutex
+	rev   store.Revision // at which the store has the record
+	high  store.Revision // the newest that is known of it, also of one that is gone
+	dirty bool           // the store has an older one
+
+	badRev   store.Revision      // of a damaged record in the store
+	badSince time.Time           // when it was seen first
+	unsure   bool                // a write may have happened or not: the store is to be read
+	seen     map[place]time.Time // start of the newest result
 
 	queue queue // of results, where the store is shared
 }

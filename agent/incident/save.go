@@ -85,14 +85,32 @@ func decode(e store.Entry) (Record, error) {
 
 // discard moves an entry below badPrefix, over what was there of it.
 func (k *Keeper) discard(ctx context.Context, e store.Entry) error {
+	if err := k.keepBad(ctx, e); err != nil {
+		return err
+	}
+	return k.kv.Delete(ctx, e.Key, e.Revision)
+}
+
+// keepBad copies an entry below badPrefix.
+func (k *Keeper) keepBad(ctx context.Context, e store.Entry) error {
 	bad, err := k.kv.Get(ctx, badPrefix+e.Key)
 	if err != nil && !errors.Is(err, store.ErrNotFound) && bad.Revision == 0 {
 		return err
 	}
-	if _, err := k.kv.Put(ctx, store.Entry{Key: badPrefix + e.Key, Value: e.Value, Revision: bad.Revision}); err != nil {
-		return err
+	_, err = k.kv.Put(ctx, store.Entry{Key: badPrefix + e.Key, Value: e.Value, Revision: bad.Revision})
+	return err
+}
+
+// spareFor is for how long an agent that knows nothing of a site leaves its damaged
+// record to one that does.
+const spareFor = 30 * time.Second
+
+// spare tells whether a damaged record is to be left to others yet.
+func (s *site) spare(rev store.Revision, now time.Time) bool {
+	if s.badRev != rev {
+		s.badRev, s.badSince = rev, now
 	}
-	return k.kv.Delete(ctx, e.Key, e.Revision)
+	return now.Sub(s.badSince) < spareFor
 }
 
 // change makes a change of a site's record and saves it; the caller has s.mu.
@@ -189,11 +207,12 @@ func (k *Keeper) reload(ctx context.Context, s *site) error {
 	}
 	if err != nil && e.Revision != 0 && k.opts.Shared && !errors.Is(err, store.ErrNewer) {
 		k.log.Error("record cannot be read, set aside", "key", e.Key, "path", badPrefix+e.Key, "err", err)
-		if err = k.discard(ctx, e); err == nil {
-			rec, s.rev = *s.rec.Load(), 0
-			if !rec.Empty() {
-				err = k.save(ctx, s, rec)
-			}
+		if rec = *s.rec.Load(); rec.Empty() && s.spare(e.Revision, time.Now()) {
+			return err
+		}
+		if err = k.keepBad(ctx, e); err == nil {
+			s.rev = e.Revision
+			err = k.save(ctx, s, rec)
 			e.Revision = s.rev
 		}
 	}

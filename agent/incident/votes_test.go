@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/esawatch/esawatch/agent/store"
@@ -532,4 +533,29 @@ func TestBrokenRecordIsNotJudged(t *testing.T) {
 	}
 	kv.key = "" // somebody has mended it
 	observe(t, k, from("fra", "522", 3))
+}
+
+// An agent that knows nothing of a site leaves its damaged record to one that does,
+// for a while.
+func TestDamagedRecordIsLeftToWhoKnowsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kv := &damaged{memstore.New(), "torn"}
+		k := start(t, kv, Options{Location: "fra", Panel: voting{"fra"}, Shared: true}, policies(Policy{}, "shop/a"))
+		rev, err := kv.Put(t.Context(), store.Entry{Key: sitePrefix + "shop", Value: []byte("torn")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.Follower().Broken(sitePrefix+"shop", rev, store.ErrCorrupt)
+		if err := k.Observe(t.Context(), from("fra", "522", 0)); !errors.Is(err, store.ErrCorrupt) {
+			t.Errorf("error %v, want %v", err, store.ErrCorrupt)
+		}
+		if keys, _ := kv.Keys(t.Context(), badPrefix); len(keys) > 0 {
+			t.Errorf("%q were set aside at once", keys)
+		}
+		time.Sleep(spareFor)
+		observe(t, k, from("fra", "522", 1))
+		if keys, _ := kv.Keys(t.Context(), badPrefix); len(keys) != 1 || len(k.Open()) != 1 {
+			t.Errorf("%q were set aside, %d open", keys, len(k.Open()))
+		}
+	})
 }

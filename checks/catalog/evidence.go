@@ -80,7 +80,7 @@ func signs(q Query, class edgeClass, proxyError string) []sign {
 	if q.RedirectedFrom != "" {
 		found = append(found, signRedirected)
 	}
-	if q.Edge.Condition == UnexpectedStatus && q.Edge.StatusCode < 300 {
+	if q.Edge.Condition == UnexpectedStatus && q.Edge.StatusCode < 300 && q.RedirectedFrom == "" {
 		found = append(found, signOtherSuccess)
 	}
 	switch {

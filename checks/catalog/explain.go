@@ -119,17 +119,22 @@ func (c *Catalog) Explain(q Query) (d Diagnosis, ok bool) {
 	if class == edgeSecurity {
 		follow(c.ownPage(q))
 	}
+	var said []string // behind the summary that they leave
 	for _, s := range signs(q, class, proxyError) {
 		a := c.built.evidence[s]
 		follow(a)
-		d.Summary = join(d.Summary, a.says[l].fill(&f, w, l), l)
+		said = append(said, a.says[l].fill(&f, w, l))
+	}
+	for _, sentence := range said {
+		d.Summary = join(d.Summary, sentence, l)
 	}
 	if a := c.verdict(q, class); a != nil {
 		follow(a)
 		d.Verdict = a.says[l].fill(&f, w, l)
 	}
-	// The edge's own word outranks what the two legs only make likely.
-	if fault := edgeErrorFault(proxyError); fault != "" && fault != d.Fault && classOf(q.Edge.Condition) == edgeServer {
+	// The edge's own word of now outranks what the two legs only make likely.
+	fault := edgeErrorFault(proxyError)
+	if fault != "" && fault != d.Fault && classOf(q.Edge.Condition) == edgeServer && class != edgeSecurity && freshnessOf(q.CacheStatus) != freshCached {
 		d.Fault = fault
 		if !e.userOwner {
 			d.Owner = w.faultOwner(fault).in(l)

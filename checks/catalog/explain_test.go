@@ -167,6 +167,8 @@ func TestExplain(t *testing.T) {
 		{"a domain that ESA does not serve", Query{Edge: *leg("403"), ErrorToken: "non-existent domain", Origin: leg("")}, "403", FaultPlatform, config, "only ESA does not serve", "the site is active"},
 		{"502 that ESA says it made, and the origin's too", Query{Edge: *leg("502"), ProxyStatus: "esa; error=connection_refused", Origin: leg("502")}, "502", FaultOriginLink, originTeam, "the origin is unhealthy", "Fix the origin first"},
 		{"500 of ESA itself", Query{Edge: *leg("500"), ProxyStatus: "esa; error=proxy_internal_error", Origin: leg("")}, "500", FaultPlatform, alibaba, "the fault lies in ESA", "another region"},
+		{"502 of ESA itself, an old one", Query{Edge: *leg("502"), ProxyStatus: "esa; error=proxy_internal_error", Origin: leg(""), CacheStatus: "HIT", Age: "9"}, "502", FaultContent, config, "cached copy of an earlier error", "cached copy. Purge"},
+		{"503 with a token and a reason", Query{Edge: *leg("503"), ErrorToken: "http_ratelimit", ProxyStatus: "esa; error=proxy_internal_error", Origin: leg("")}, "503", FaultSecurity, config, "only ESA's protection", "browser"},
 		{"502 by which ESA refuses", Query{Edge: *leg("502"), ProxyStatus: "esa; error=http_request_denied", Origin: leg("")}, "502", FaultSecurity, config, "only ESA's protection", ""},
 		{"525, origin well", Query{Edge: *leg("525"), Origin: leg("")}, "525", FaultTLS, config, "SNI", "origin rules"},
 		{"526, origin expired", Query{Edge: *leg("526"), Origin: leg(TLSExpired)}, "526", FaultTLS, originTeam, "fails from here as well", "openssl"},
@@ -440,6 +442,21 @@ func TestHiddenOutageOutranksWhatOnlyDegrades(t *testing.T) {
 	for _, origin := range []Condition{"", Slow, Timeout} {
 		if d, _ := Default().Explain(Query{Edge: Leg{Condition: Slow, StatusCode: 200}, Origin: &Leg{Condition: origin}}); d.Condition != Slow {
 			t.Errorf("edge slow, origin %q: %q, want slow", origin, d.Condition)
+		}
+	}
+}
+
+// TestRedirectIsSaid holds that what else the evidence says leaves the redirect in.
+func TestRedirectIsSaid(t *testing.T) {
+	for _, q := range []Query{
+		{Edge: Leg{Condition: UnexpectedStatus, StatusCode: 204}},
+		{Edge: *leg("404"), ErrorToken: "http_custom"},
+		{Edge: *leg("404")},
+	} {
+		q.URL, q.RedirectedFrom = "https://b.example/", "https://a.example/"
+		d, _ := Default().Explain(q)
+		if !strings.Contains(d.Summary, "https://a.example/ answered, with a redirect") || strings.Contains(d.Summary, "It is no redirect") {
+			t.Errorf("%s: %s", q.Edge.Condition, d.Summary)
 		}
 	}
 }

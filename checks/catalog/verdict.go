@@ -55,6 +55,8 @@ func (q *Query) class() edgeClass {
 		return edgeUnserved
 	case q.Page != "", q.refused(), fault == FaultSecurity:
 		return edgeSecurity
+	case class == edgeServer && freshnessOf(q.CacheStatus) == freshCached:
+		return class // what the edge said then may be over
 	case class == edgeServer && fault == FaultPlatform:
 		return edgePlatform
 	case class == edgeServer && fault != "" && fault != FaultOrigin:

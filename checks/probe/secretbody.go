@@ -3,6 +3,7 @@ package probe
 import (
 	"bytes"
 	"encoding/json"
+	"html"
 	"io"
 	"mime"
 	"regexp"
@@ -21,27 +22,43 @@ func bodySecrets(body []byte, mediaType string) (secrets []string) {
 		}
 		return secrets
 	}
-	if media == "application/x-www-form-urlencoded" {
+	text := string(body[:min(len(body), searchedBody)])
+	switch media {
+	case "application/x-www-form-urlencoded":
 		return formSecrets(string(body))
-	}
-	if media == "" || media == "text/plain" {
+	case "application/graphql":
+		return namedSecrets(text, inQuotes)
+	case "", "text/plain":
 		secrets = formSecrets(string(body))
 	}
-	return append(secrets, namedSecrets(body)...)
+	return append(secrets, namedSecrets(text, inQuotes, inElement, inPart, inText)...)
 }
 
-// named finds a name and its value as XML and GraphQL have them, and inParts as the
-// parts of a form have.
-var named = regexp.MustCompile(`([A-Za-z_][\w.-]{1,40})\\?["']?\s*(?:[:=>]|\r?\n\r?\n)\s*\\?["']?([^"'<>&\s\\]{4,200})`)
+// searchedBody is how much of a body of no known form is looked through, in bytes.
+const searchedBody = 64 << 10
 
-var inParts = regexp.MustCompile(`name="([^"]{1,60})"[^\r\n]*\r?\n(?:[^\r\n]+\r?\n)*\r?\n([^\r\n]{1,200})`)
+// Where a name and its value stand together: in GraphQL and broken JSON, in XML, in
+// the parts of a form, and in text. A value without quotes is only one word.
+var (
+	inQuotes  = regexp.MustCompile(`([A-Za-z_][\w.-]*)\\?["']?\s*[:=]\s*\\?["']([^"'\\]+)`)
+	inElement = regexp.MustCompile(`<(?:[\w-]+:)?([\w.-]+)(?:\s[^<>]*)?>\s*(?:<!\[CDATA\[)?([^<\]]+)`)
+	inPart    = regexp.MustCompile(`name="?([^"\s;]+)"?[^\r\n]*\r?\n(?:[^\r\n]+\r?\n)*\r?\n([^\r\n]+)`)
+	inText    = regexp.MustCompile(`([A-Za-z_][\w.-]*)\s*[:=]\s*([^\s"'<>&,;()=:\\]+)`)
+)
 
-func namedSecrets(body []byte) (secrets []string) {
-	const most = 64 << 10 // bytes that are looked at
-	body = body[:min(len(body), most)]
-	for _, m := range append(named.FindAllSubmatch(body, 100), inParts.FindAllSubmatch(body, 100)...) {
-		if name, value := string(m[1]), string(m[2]); isSecretField(name, value) {
+// namedSecrets are those that forms find in a text.
+func namedSecrets(text string, forms ...*regexp.Regexp) (secrets []string) {
+	const most = 100 // of each
+	for _, form := range forms {
+		for _, m := range form.FindAllStringSubmatch(text, most) {
+			name, value := m[1], strings.TrimSpace(m[2])
+			if !isSecretField(name, value) {
+				continue
+			}
 			secrets = append(secrets, value)
+			if meant := html.UnescapeString(value); meant != value {
+				secrets = append(secrets, meant)
+			}
 		}
 	}
 	return secrets
@@ -99,7 +116,10 @@ func jsonSecrets(name string, value any) (secrets []string) {
 		if isSecretField(name, v) {
 			return append(secrets, v)
 		}
-		secrets = namedSecrets([]byte(v)) // such as a query of GraphQL
+		secrets = namedSecrets(v[:min(len(v), searchedBody)], inQuotes) // such as a query of GraphQL
+		if _, query, ok := strings.Cut(v, "?"); ok && strings.Contains(v, "://") {
+			secrets = append(secrets, querySecrets(query)...)
+		}
 	case json.Number:
 		if isSecretField(name, v.String()) {
 			secrets = append(secrets, v.String())

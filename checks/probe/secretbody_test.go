@@ -30,6 +30,17 @@ func TestBodySecrets(t *testing.T) {
 		{js, `{"query":"mutation { login(password: \"hunter2\") { id } }"}`, "hunter2"},
 		{"application/octet-stream", "\x00\xff&password=hunter2", "hunter2"},
 		{"text/xml", "<page>12345678</page>", ""},
+		{"text/xml", `<wsse:Password Type="PasswordText">hunter2xyz</wsse:Password>`, "hunter2xyz"},
+		{"text/xml", "<password>correct horse battery</password>", "correct horse battery"},
+		{"text/xml", "<password><![CDATA[hunter2xyz]]></password>", "hunter2xyz"},
+		{"text/xml", "<password>a&amp;bhunter2</password>", "a&amp;bhunter2 a&bhunter2"},
+		{"multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=password\r\n\r\nhunter2\r\n--x--", "hunter2"},
+		{"text/x-login", "user=alice;password=hunter2", "hunter2"},
+		{js, `{"callback":"https://x.example/?token=abcdefgh1234"}`, "abcdefgh1234"},
+		{js, `{"note":"a password: required here"}`, ""},
+		{js, `{"query":"mutation($password: String!) {login(password: $password) { token: sessionToken }}"}`, ""},
+		{"application/graphql", "mutation($password: String!) {login(password: $password) { token: sessionToken }}", ""},
+		{js, `{"token_count":1234,"pin":true}`, ""},
 	} {
 		got := bodySecrets([]byte(tt.body), tt.media)
 		slices.Sort(got)

@@ -17,6 +17,8 @@ const (
 	maxSteps    = 10
 	maxEvents   = 12
 	maxText     = 500
+	maxEvent    = 150
+	maxBrief    = 2 // lines of a section that say nothing yet: a blank one and its title
 )
 
 // page is a part of a message that is being written.
@@ -58,7 +60,7 @@ func (n *Notifier) render(m notify.Notification, limit int) (msg message, explai
 	explained = strings.Fields(m.Receipt["explained"])
 	title := p.title(m)
 	sections, proof := n.sections(m, explained)
-	p.head(m, len(sections))
+	p.head(m, len(sections), limit)
 
 	d := draft{room: limit - len(title) - 1}
 	if link := notify.WebURL(m.IncidentURL); link != "" {
@@ -67,7 +69,9 @@ func (n *Notifier) render(m notify.Notification, limit int) (msg message, explai
 	d.keepIfCut(p.words.Shortened)
 	d.add(p.lines)
 	for i, s := range sections {
-		if d.add(append([]string{""}, s.lines...)) || i == 0 { // the first has all the room there can be
+		before := len(d.lines)
+		all := d.add(append([]string{""}, s.lines...))
+		if all || i == 0 && len(d.lines)-before > maxBrief { // the first has all the room there can be
 			explained = append(explained, s.key)
 		}
 	}
@@ -78,10 +82,11 @@ func (n *Notifier) render(m notify.Notification, limit int) (msg message, explai
 	return message{title: title, lines: d.done(), chinese: strings.HasPrefix(m.Lang, "zh")}, explained
 }
 
-// head is what has happened and, a line each, what it is about.
-func (p *page) head(m notify.Notification, sections int) {
+// head is what has happened and, a line each, what it is about. The events take a
+// third of the message at most.
+func (p *page) head(m notify.Notification, sections, limit int) {
 	if m.Receipt != nil || !m.Firing {
-		p.events(m)
+		p.events(m, limit/3)
 	}
 	if m.Digest != nil {
 		p.digest(m)
@@ -148,16 +153,20 @@ func (p *page) title(m notify.Notification) string {
 	return uncalled(title)
 }
 
-// events are what happened since the last time, newest last.
-func (p *page) events(m notify.Notification) {
-	events := m.Events
-	if more := len(events) - maxEvents; more > 0 {
-		p.line(p.words.More(more))
-		events = events[more:]
+// events are what happened since the last time, newest last: of many, or of long
+// ones, the newest.
+func (p *page) events(m notify.Notification, room int) {
+	var lines []string
+	for _, e := range slices.Backward(m.Events) {
+		line := "· " + p.clock(e.At) + " " + tame(notify.Line(e.Text, maxEvent))
+		if room -= len(line) + 1; room < 0 && len(lines) > 0 || len(lines) == maxEvents {
+			lines = append(lines, p.words.More(len(m.Events)-len(lines)))
+			break
+		}
+		lines = append(lines, line)
 	}
-	for _, e := range events {
-		p.line("· " + p.clock(e.At) + " " + tame(e.Text))
-	}
+	slices.Reverse(lines)
+	p.lines = append(p.lines, lines...)
 }
 
 // digest is what the incidents have in common and, the first time, which they are.

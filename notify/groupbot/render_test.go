@@ -87,3 +87,24 @@ func TestMention(t *testing.T) {
 		}
 	}
 }
+
+// TestEventsLeaveRoom: however much has happened, what is new is explained.
+func TestEventsLeaveRoom(t *testing.T) {
+	m := manyConditions("zh")
+	m.Alerts = m.Alerts[:2]
+	m.Receipt = notify.Receipt{"explained": "520"}
+	for i := range 12 {
+		m.Events = append(m.Events, notify.Event{Seq: i, At: m.At, Kind: "changed", Text: strings.Repeat("事件", 200)})
+	}
+	n := newTestNotifier(t, WeCom, "https://chat.invalid", "", time.Minute)
+	for _, limit := range []int{2048, 12000} {
+		msg, explained := n.render(m, limit)
+		text := msg.text()
+		if !strings.Contains(text, "✗ 521") || !strings.Contains(text, "说明") || strings.Join(explained, " ") != "520 521" || len(text) > limit {
+			t.Errorf("%d bytes of %d, %q is explained:\n%s", len(text), limit, explained, text)
+		}
+	}
+	if msg, explained := n.render(m, 400); strings.Join(explained, " ") != "520" {
+		t.Errorf("%q counts as explained, and is not:\n%s", explained, msg.text())
+	}
+}
