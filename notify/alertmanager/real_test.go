@@ -162,7 +162,12 @@ func TestRealAlertmanager(t *testing.T) {
 	}
 	tell(story[1])
 	want("home/slow", "login/slow")
-	g := <-r.groups
+	g := r.next(t)
+	if len(g.Alerts) == 1 {
+		// Alertmanager does not wait for others where an alert began longer ago than
+		// group_wait: the second joins the group at its next turn.
+		g = r.next(t)
+	}
 	if g.Status != "firing" || len(g.Alerts) != 2 || g.CommonLabels["site"] != "shop" || g.CommonLabels["alertname"] != CheckAlert {
 		t.Fatalf("notified of %+v, want both alerts as one group", g)
 	}
@@ -182,15 +187,19 @@ func TestRealAlertmanager(t *testing.T) {
 	want("login/522")
 	tell(story[6])
 	want()
-	for {
-		select {
-		case g := <-r.groups:
-			if g.Status == "resolved" {
-				return
-			}
-		case <-time.After(20 * time.Second):
-			t.Fatal("Alertmanager never notified of the end")
-		}
+	for r.next(t).Status != "resolved" {
+	}
+}
+
+// next is what Alertmanager notifies of next.
+func (r *real) next(t *testing.T) group {
+	t.Helper()
+	select {
+	case g := <-r.groups:
+		return g
+	case <-time.After(20 * time.Second):
+		t.Fatal("Alertmanager notifies of nothing")
+		return group{}
 	}
 }
 
