@@ -1,10 +1,8 @@
 package agent
 
 import (
-	"cmp"
 	"maps"
 	"net"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -34,26 +32,6 @@ func askedOf(req probe.Request) *catalog.Asked {
 		return nil
 	}
 	return &asked
-}
-
-// askedAtOrigin is askedOf for an origin: the steps name its address, and its URL has
-// the server's name in it, as curl takes that of TLS from nowhere else.
-func askedAtOrigin(req probe.Request) *catalog.Asked {
-	req.ConnectTo = ""
-	asked := askedOf(req)
-	name := serverName(req)
-	if name == "" {
-		return asked
-	}
-	u, err := url.Parse(req.URL)
-	if err != nil {
-		return asked
-	}
-	asked.Header = slices.DeleteFunc(asked.Header, func(line string) bool { return strings.HasPrefix(line, "Host: ") })
-	if host := cmp.Or(req.Header.Get("Host"), u.Host); host != name {
-		asked.Header = append(asked.Header, "Host: "+host)
-	}
-	return asked
 }
 
 // serverName is the name that TLS asks for where it is not the URL's host; "" where

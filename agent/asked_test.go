@@ -35,8 +35,7 @@ func TestAsked(t *testing.T) {
 	}
 }
 
-// TestAskedAtOrigin holds by which URL and headers a command asks the origin as the
-// check does: the host of the URL is the name that curl asks for in TLS.
+// TestAskedAtOrigin holds how a command is to ask the origin otherwise than the edge.
 func TestAskedAtOrigin(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -45,11 +44,10 @@ func TestAskedAtOrigin(t *testing.T) {
 		want   *catalog.Asked
 	}{
 		{"as the check", config.Origin{}, "", nil},
-		{"host", config.Origin{Host: "in.example"}, "https://in.example/a?b=c", &catalog.Asked{Method: "GET", ServerName: "in.example", Header: []string{}}},
-		{"server name", config.Origin{ServerName: "tls.example"}, "https://tls.example/a?b=c", &catalog.Asked{Method: "GET", ServerName: "tls.example", Header: []string{"Host: shop.example.com"}}},
-		{"both", config.Origin{Host: "in.example", ServerName: "tls.example"}, "https://tls.example/a?b=c",
-			&catalog.Asked{Method: "GET", ServerName: "tls.example", Header: []string{"Host: in.example"}}},
-		{"plain", config.Origin{Scheme: "http", Host: "in.example"}, "http://in.example/a?b=c", &catalog.Asked{Method: "GET", ServerName: "in.example", Header: []string{}}},
+		{"host", config.Origin{Host: "in.example"}, "", &catalog.Asked{Method: "GET", ServerName: "in.example", Header: []string{"Host: in.example"}}},
+		{"server name", config.Origin{ServerName: "tls.example"}, "", &catalog.Asked{Method: "GET", ServerName: "tls.example"}},
+		{"both", config.Origin{Host: "in.example", ServerName: "tls.example"}, "", &catalog.Asked{Method: "GET", ServerName: "tls.example", Header: []string{"Host: in.example"}}},
+		{"plain", config.Origin{Scheme: "http", Host: "in.example"}, "http://shop.example.com/a?b=c", &catalog.Asked{Method: "GET", ServerName: "in.example", Header: []string{"Host: in.example"}}},
 	} {
 		check, err := config.DefaultCheck("https://shop.example.com/a?b=c")
 		if err != nil {

@@ -112,11 +112,9 @@ func (m *checkMaker) addOrigin(check *checks.Check, site *config.Site, req probe
 		leg.URL = probe.ShownURL(req.URL)
 	}
 	req = originRequest(req, o, u.Scheme)
-	leg.Asked = askedAtOrigin(req)
-	if name := serverName(req); name != "" {
-		u.Host = name
-		leg.URL = probe.ShownURL(u.String())
-	}
+	there := req
+	there.ConnectTo = "" // the steps name the address
+	leg.Asked = askedOf(there)
 	origin, err := m.probes.New(req)
 	if err != nil {
 		return prefixed("origin.", err)

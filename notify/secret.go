@@ -23,16 +23,16 @@ func ReadSecret(source func() (string, error), name string) (string, error) {
 	return secret, nil
 }
 
-// shortestSecret is the length, in bytes, of what is taken for a secret at all: to
+// ShortestSecret is the length, in bytes, of what is taken for a secret at all: to
 // take out less would tear words apart.
-const shortestSecret = 6
+const ShortestSecret = 6
 
 // URLSecrets is what of a URL that is a secret must be in no error: the whole, and
 // those parts that may be told without the rest.
 func URLSecrets(target string) []string {
 	all := []string{target}
 	add := func(s string) {
-		if len(s) >= shortestSecret {
+		if len(s) >= ShortestSecret {
 			all = append(all, s)
 		}
 	}

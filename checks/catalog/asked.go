@@ -14,7 +14,7 @@ type Asked struct {
 	Method     string   // "" = GET
 	Body       bool     // the request has one
 	Header     []string // "Name: value" each
-	ConnectTo  string   // HOST:PORT that is dialled in place of the URL's; "" for an origin, as steps name its address
+	ConnectTo  string   // HOST:PORT that is dialled in place of the URL's
 	ServerName string   // that TLS asks for in place of the URL's host
 }
 

@@ -55,6 +55,17 @@ func TestCommandsGoWhereTheRequestWent(t *testing.T) {
 			t.Errorf("%s: no %s in\n%s", tt.name, tt.want, steps)
 		}
 	}
+	// The origin is asked by the same rules, at the address that the steps name.
+	for want, asked := range map[string]Asked{
+		"--connect-to ::192.0.2.9:443 https://in.example/a":                        {ServerName: "in.example", Header: []string{"Host: in.example"}, ConnectTo: "192.0.2.9:443"},
+		"--connect-to ::192.0.2.9:443 -H 'Host: a.example' https://tls.example/a":  {ServerName: "tls.example", ConnectTo: "192.0.2.9:443"},
+		"--connect-to ::192.0.2.9:443 -H 'Host: in.example' https://tls.example/a": {ServerName: "tls.example", Header: []string{"Host: in.example"}},
+	} {
+		d, _ := Default().Explain(Query{Edge: *leg("522"), Origin: leg("500"), URL: "https://a.example/a", OriginAddr: "192.0.2.9:443", OriginAsked: &asked})
+		if steps := strings.Join(d.Steps, "\n"); !strings.Contains(steps, want) {
+			t.Errorf("no %s in\n%s", want, steps)
+		}
+	}
 	// An origin that nobody named most likely wants what the edge was sent.
 	d, _ := Default().Explain(Query{Edge: *leg("404"), URL: "https://a.example/", Asked: &Asked{Method: "POST", Body: true, ConnectTo: "192.0.2.1:8443"}})
 	if steps := strings.Join(d.Steps, "\n"); !strings.Contains(steps, "--connect-to ::ORIGIN_IP:443 -X POST --data-binary @BODY https://a.example/") {

@@ -235,14 +235,17 @@ func (c *Catalog) facts(q Query, condition Condition, proxyError string, l lang)
 func (f *facts) ask(q *Query) {
 	f.known[factServerName] = f.known[factHost]
 	f.known[factOriginServerName] = hostOf(f.known[factOriginURL])
-	switch {
-	case q.OriginAsked != nil:
-		f.asked[factOriginURL] = q.OriginAsked
-		f.known[factOriginServerName] = cmp.Or(q.OriginAsked.ServerName, f.known[factOriginServerName])
-	case q.OriginAddr == "" && q.Asked != nil && q.RedirectedFrom == "": // which most likely wants the same
-		asked := *q.Asked
-		asked.ConnectTo = ""
-		f.asked[factOriginURL] = &asked
+	origin := q.OriginAsked
+	if origin == nil && q.OriginAddr == "" && q.RedirectedFrom == "" {
+		origin = q.Asked // an origin that nobody named most likely wants the same
+	}
+	if origin != nil {
+		f.known[factOriginServerName] = cmp.Or(origin.ServerName, f.known[factOriginServerName])
+		var asked *Asked
+		f.curled[factOriginURL], asked = origin.atServer(f.known[factOriginURL])
+		there := *asked
+		there.ConnectTo = "" // the steps name the address
+		f.asked[factOriginURL] = &there
 	}
 	switch {
 	case q.Asked == nil:

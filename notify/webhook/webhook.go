@@ -118,11 +118,10 @@ func reason(a notify.Answer) string {
 
 // secrets is what must be in no error: the key, the URL and what the headers hold.
 func (n *Notifier) secrets(target, key string) []string {
-	const shortest = 6 // what is shorter is no secret, but would tear words apart
 	all := append(notify.URLSecrets(target), key)
 	for _, value := range n.options.Headers {
 		for _, s := range []string{value, value[strings.LastIndexByte(value, ' ')+1:]} { // "Bearer TOKEN"
-			if len(s) >= shortest {
+			if len(s) >= notify.ShortestSecret {
 				all = append(all, s)
 			}
 		}
